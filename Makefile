@@ -1,0 +1,59 @@
+# `make help` lists the targets; each sets up what it needs.
+SHELL := /bin/bash
+.SHELLFLAGS := -eu -o pipefail -c
+.DEFAULT_GOAL := help
+.PHONY: help setup book study test lab lint benchmarks headline clean
+
+STUDY ?= demo
+PROFILE ?= default
+CORES ?= all
+
+STARTED := $(shell date +%s)
+PYTHON := .venv/bin/python
+READY := .venv/.ready
+# kernels and command-line tools of this environment, whatever else is on PATH
+export PATH := $(CURDIR)/.venv/bin:$(PATH)
+
+help:  ## list the targets
+	@grep -E '^[a-z]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z]+):.*## (.*)/  make \1 \2/' | awk '{printf "  make %-11s", $$2; $$1=$$2=""; print $$0}'
+	@echo "  STUDY=$(STUDY) PROFILE=$(PROFILE) CORES=$(CORES) (set them on the command line: make study STUDY=paper)"
+
+# The stamp is older than pyproject.toml when the pins have changed, and not there when an installation was interrupted.
+$(READY): pyproject.toml
+	@python=; for p in python3.11 python3.12 python3 python; do \
+	  if $$p -c 'import sys, ensurepip, venv; sys.exit(not (3, 11) <= sys.version_info[:2] < (3, 13))' 2>/dev/null; then python=$$p; break; fi; done; \
+	[ -n "$$python" ] || { echo "error: no Python 3.11 or 3.12 with its venv module on PATH: install one (Debian: apt-get install python3.11 python3.11-venv), then call make again" >&2; exit 1; }; \
+	echo "setting up .venv with $$($$python --version): some minutes and 7 GB of disk, once"; \
+	$$python -m venv .venv; \
+	$(PYTHON) -m pip install --quiet --disable-pip-version-check --editable '.[dev]' || { echo "error: the packages pinned in pyproject.toml could not be installed (pip says why above): see that pip reaches its index, then call make again" >&2; exit 1; }
+	@touch $@
+
+setup: $(READY)  ## make .venv with the pinned packages (the other targets do it themselves)
+
+book: $(READY)  ## run the demo study, build the book, print where it is
+	@$(PYTHON) -m realnet.book $(STUDY) --cores $(CORES) --profile $(PROFILE) --started $(STARTED)
+
+study: $(READY)  ## run a study without the book: make study STUDY=paper PROFILE=slurm
+	@$(PYTHON) -m realnet.workflow $(STUDY) --cores $(CORES) --profile $(PROFILE)
+
+test: $(READY)  ## run the test suite
+	@OMP_NUM_THREADS=1 $(PYTHON) -m pytest -n logical --maxprocesses 8 --dist loadfile
+
+lab: $(READY)  ## open JupyterLab on the notebooks
+	@jupyter lab notebooks
+
+lint: $(READY)  ## check style, and that notebooks are committed without outputs
+	@ruff check .
+	@ruff format --check .
+	@nbstripout --verify notebooks/*.ipynb
+
+benchmarks: $(READY)  ## time our calculations against those of other packages
+	@for file in benchmarks/*.py; do $(PYTHON) $$file; done
+
+headline: $(READY)  ## copy the headline figure of the demo into the README
+	@cp results/demo/figures/headline.png book/_static/headline.png
+
+clean: ## remove the book and everything the demo made; other studies, your data and .venv stay
+	@rm -rf _build book/notebooks book/index.ipynb book/api results/demo data/prepared/demo data/raw/simulated
+	@rm -rf .pytest_cache .ruff_cache .hypothesis
+	@find realnet tests benchmarks -name __pycache__ -type d -prune -exec rm -rf {} +

@@ -1,0 +1,165 @@
+# The study as a graph of files. Every rule runs one notebook; an edited notebook, settings file or module of realnet
+# reruns what reads it and nothing else. `make study STUDY=demo`, or: snakemake --config study=demo
+import os
+import re
+import sys
+from pathlib import Path
+
+from snakemake.exceptions import WorkflowError
+
+from realnet.errors import RealnetError
+from realnet.notebook import modules_of
+from realnet.study import REPOSITORY, load_study, project_root
+from realnet.workflow import study_file
+
+
+workdir: str(project_root())
+
+
+PYTHON = sys.executable
+NAME = str(config.get("study", "demo"))
+try:
+    study = load_study(NAME)
+except RealnetError as error:
+    raise WorkflowError(str(error))
+
+
+def here(*parts):
+    """A path, written from the working directory where it lies inside."""
+    path = Path(*parts)
+    return str(path.relative_to(project_root()) if path.is_relative_to(project_root()) else path)
+
+
+def table(name):
+    return here(study.results, "tables", name)
+
+
+def prepared(name):
+    return here(study.prepared, name)
+
+
+def executed(name):
+    return here(study.results, "notebooks", f"{name}.ipynb")
+
+
+def code(notebook):
+    """What a rule reads beside data: its notebook, the study's settings, and the modules that the notebook imports."""
+    source = REPOSITORY / "notebooks" / f"{notebook}.ipynb"
+    return [here(path) for path in (source, study_file(NAME), *modules_of(source))]
+
+
+def files_under(folder, *endings):
+    """Published files that are there; a study of real data is made again when they change."""
+    return sorted(here(path) for path in Path(folder).rglob("*") if path.suffix in endings)
+
+
+NETWORKS = {network.stem: network for network in study.networks()}
+RDMS = [here(study.results, "rdms", f"{stem}.nc") for stem in NETWORKS]
+TARGETS = {subject: prepared(f"targets_sub-{subject:02d}.nc") for subject in study.fmri.subjects}
+PEOPLE = {name: prepared(f"{name}_rdms.nc") for name in ("shen2019", "horikawa2017", "things_eeg2", "things_dimensions")}
+WORLD = [here(study.raw_folder("world.json"))] if study.simulated else []
+RECORDINGS = WORLD or files_under(study.raw_folder(""), ".h5", ".npy", ".txt", ".tsv")
+OBJECTS92 = files_under(os.environ.get("REALNET_DATA", REPOSITORY.parent / "shared" / "real"), ".mat")
+
+# chapter: what it reads beside its code, what it writes beside its executed copy, and threads where not 1
+CHAPTERS = {
+    "01_data": dict(
+        reads=RECORDINGS,
+        writes=[*TARGETS.values(), *PEOPLE.values(), table("reliability.csv")],
+        threads=2,
+    ),
+    "03_fmri_within_subject": dict(
+        reads=[PEOPLE["shen2019"], *RDMS, *[table(f"training/{stem}.csv") for stem in NETWORKS]],
+        writes=[table("fmri_within_subject.csv")],
+    ),
+    "04_fmri_across_subjects": dict(
+        reads=[PEOPLE["horikawa2017"], *RDMS, table("fmri_within_subject.csv")],
+        writes=[table("fmri_across_subjects.csv")],
+    ),
+    "05_eeg": dict(
+        reads=[PEOPLE["things_eeg2"], *RDMS],
+        writes=[table("eeg.csv")],
+    ),
+    "06_object_dimensions": dict(
+        reads=[PEOPLE["things_dimensions"], *RDMS],
+        writes=[table("object_dimensions.csv")],
+    ),
+    "10_objects92": dict(
+        reads=OBJECTS92,
+        writes=[table("objects92.csv")],
+    ),
+}
+if study.simulated:
+    CHAPTERS["00_simulated_world"] = dict(reads=[], writes=WORLD, threads=2)
+CHAPTERS["index"] = dict(
+    reads=[
+        file
+        for files in CHAPTERS.values()
+        for file in files["writes"]
+        if file.endswith(".csv")
+    ],
+    writes=[table("summary.csv")],
+)
+
+RUN = "{PYTHON:q} -m realnet.notebook {params.source:q} {output.executed:q} {params.log:q} --threads {threads} {params.given:q}"
+
+
+rule all:
+    localrule: True
+    input:
+        [executed(chapter) for chapter in CHAPTERS],
+        [executed(f"02_training/{stem}") for stem in NETWORKS],
+
+
+for chapter, files in CHAPTERS.items():
+
+    rule:
+        name: re.sub(r"^\d+_", "", chapter)
+        input:
+            code=code(chapter),
+            data=files["reads"],
+        output:
+            files["writes"],
+            executed=executed(chapter),
+        params:
+            log=here(study.results, "logs", f"{chapter}.ipynb"),
+            source=here(REPOSITORY, "notebooks", f"{chapter}.ipynb"),
+            given=[f"study={NAME}"],
+        threads: files.get("threads", 1)
+        message: f"{chapter}"
+        shell: RUN
+
+
+def given_to_training(wildcards):
+    """The parameters of 02_training for one network of the study."""
+    model, subject, beta, seed = NETWORKS[wildcards.stem]
+    return [f"study={NAME}", f"subject={subject}", f"beta={beta:g}", f"seed={seed}", f"shuffled={model == 'null'}"]
+
+
+def targets_of(wildcards):
+    """What one network learns from; those of the first subject, and Shen's RDMs, name the images that all are shown."""
+    subjects = {study.fmri.subjects[0], NETWORKS[wildcards.stem].subject} - {0}
+    return [PEOPLE["shen2019"], *[TARGETS[subject] for subject in sorted(subjects)]]
+
+
+rule network:
+    input:
+        code=code("02_training"),
+        data=targets_of,
+        weights=[] if study.simulated else files_under(study.raw_folder(study.network.weights), ".pth", ".tar"),
+    output:
+        here(study.results, "networks", "{stem}.safetensors"),
+        here(study.results, "rdms", "{stem}.nc"),
+        table("training/{stem}.csv"),
+        executed=executed("02_training/{stem}"),
+    params:
+        log=here(study.results, "logs", "02_training", "{stem}.ipynb"),
+        source=here(REPOSITORY, "notebooks", "02_training.ipynb"),
+        given=given_to_training,
+    wildcard_constraints:
+        stem="|".join(re.escape(stem) for stem in NETWORKS),
+    threads: 1
+    resources:
+        gpu=1,
+    message: "02_training {wildcards.stem}"
+    shell: RUN

@@ -1,0 +1,178 @@
+"""The image-to-fMRI encoder around CORnet-S, and the loss that aligns both with a brain."""
+
+import math
+from pathlib import Path
+
+import torch
+from safetensors.torch import load_file
+from torch import nn
+
+from realnet.cornet import LAYERS, bare_state_dict, layer_sizes, load_state, network_like, read_checkpoint
+from realnet.errors import InvalidInput, MissingInput
+
+CORRELATIONS = ("spearman", "pearson")
+
+
+class ReAlnet(nn.Module):
+    """A CORnet-S whose four layers together predict the fMRI response to an image (paper, Methods).
+
+    Each layer is flattened and mapped to ``n_hidden`` rectified units (``fc_v1 fc_v2 fc_v4 fc_it``); their
+    concatenation is mapped linearly to the ``n_targets`` principal components of the response (``fc``).
+
+    Parameters
+    ----------
+    network : CORnetS
+        Trained together with the encoder; kept as ``self.realnet``, its key in the authors' files.
+    n_targets, n_hidden : int
+    image_size : int
+        Pixels per side; it fixes the number of units of each layer.
+    layers : sequence of str
+        The layers that are read out. The paper uses all four; a subset serves the ablation.
+    """
+
+    def __init__(self, network, n_targets=1024, n_hidden=128, image_size=224, layers=LAYERS):
+        super().__init__()
+        self.realnet = network
+        self.layers = tuple(layers)
+        sizes = layer_sizes(network, image_size)
+        for layer in self.layers:
+            self.add_module(f"fc_{layer.lower()}", nn.Linear(sizes[layer], n_hidden))
+        self.fc = nn.Linear(n_hidden * len(self.layers), n_targets)
+
+    def forward(self, images):
+        """Return (logits (N, n_classes), predicted components (N, n_targets)) from one pass of the network."""
+        states = self.realnet.activations(images)
+        hidden = [torch.relu(getattr(self, f"fc_{layer.lower()}")(states[layer].flatten(1))) for layer in self.layers]
+        return self.realnet.decoder(states["IT"]), self.fc(torch.cat(hidden, dim=1))
+
+
+class _SoftRank(torch.autograd.Function):
+    """Exact average ranks forward; backward as if the rank were n times a Gaussian distribution function.
+
+    d rank_k / d x_k = n phi((x_k - mean) / sd) / sd: the expected number of values that x_k overtakes per unit of
+    its own movement when the row is normally distributed. Of the movement of the row as a whole (its mean and its
+    scale), to which ranks are blind, nothing is passed on.
+    """
+
+    @staticmethod
+    def forward(ctx, values):
+        """Ranks from 1 along the last axis; ties share their mean rank."""
+        ctx.save_for_backward(values)
+        return exact_rank(values)
+
+    @staticmethod
+    def backward(ctx, gradient):
+        """The gradient through the smooth distribution function, orthogonal to shift and scale of the row."""
+        (values,) = ctx.saved_tensors
+        n = values.shape[-1]
+        sd = values.std(dim=-1, keepdim=True, correction=0).clamp_min(1e-12)
+        z = (values - values.mean(dim=-1, keepdim=True)) / sd
+        density = n / math.sqrt(2 * math.pi) * torch.exp(-0.5 * z**2) / sd
+        passed = gradient * density
+        passed = passed - passed.mean(dim=-1, keepdim=True) - z * (passed * z).mean(dim=-1, keepdim=True)
+        return passed
+
+
+def exact_rank(values):
+    """Ranks along the last axis, from 1; ties share their mean rank (as ``scipy.stats.rankdata``)."""
+    ordered, order = values.sort(dim=-1)
+    ascending = torch.arange(1, values.shape[-1] + 1, dtype=values.dtype, device=values.device).expand_as(ordered)
+    # a run of ties begins where the sorted value changes; its members share the mean of first and last rank
+    begins = torch.ones_like(ordered, dtype=torch.bool)
+    begins[..., 1:] = ordered[..., 1:] != ordered[..., :-1]
+    ends = torch.ones_like(begins)
+    ends[..., :-1] = begins[..., 1:]
+    first = torch.where(begins, ascending, torch.zeros_like(ascending)).cummax(dim=-1).values
+    far = torch.where(ends, ascending, torch.full_like(ascending, values.shape[-1] + 1))
+    last = far.flip(-1).cummin(dim=-1).values.flip(-1)
+    return torch.empty_like(ordered).scatter_(-1, order, (first + last) / 2)
+
+
+def correlation_matrix(predicted, measured, correlation="spearman"):
+    """Correlation of every predicted pattern with every measured one.
+
+    Parameters
+    ----------
+    predicted, measured : tensor, shape (N, n_targets)
+    correlation : {"spearman", "pearson"}
+        Spearman has the exact value and a smooth gradient (:class:`_SoftRank`).
+
+    Returns
+    -------
+    tensor, shape (N, N)
+        Row: predicted pattern, column: measured pattern.
+    """
+    if correlation not in CORRELATIONS:
+        raise InvalidInput(f"correlation is {correlation!r}, expected one of {', '.join(CORRELATIONS)}")
+    if predicted.shape != measured.shape or predicted.ndim != 2:
+        raise InvalidInput(
+            f"predicted {tuple(predicted.shape)} and measured {tuple(measured.shape)} must share one shape (N, n)"
+        )
+    if correlation == "spearman":
+        predicted, measured = _SoftRank.apply(predicted), exact_rank(measured)
+    return _standardise(predicted) @ _standardise(measured).T
+
+
+def contrastive_loss(predicted, measured, correlation="spearman"):
+    r"""The contrastive part of the alignment loss (paper, Methods).
+
+    .. math:: L = \frac1N \sum_i (1 - r(P_i, M_i)) - \frac{1}{N(N-1)} \sum_{i \ne j} (1 - r(P_i, M_j))
+
+    Parameters
+    ----------
+    predicted, measured : tensor, shape (N, n_targets)
+        N of at least 2.
+    correlation : {"spearman", "pearson"}
+
+    Returns
+    -------
+    scalar tensor
+        In -2..2, with a gradient in both cases. The released notebook reports this value plus 1, and has no gradient.
+    """
+    r = correlation_matrix(predicted, measured, correlation)
+    n = r.shape[0]
+    if n < 2:
+        raise InvalidInput(f"the contrastive loss compares at least 2 images, got {n}")
+    matched = r.diagonal().mean()
+    mismatched = (r.sum() - r.diagonal().sum()) / (n * (n - 1))
+    return mismatched - matched
+
+
+def load_realnet(path):
+    """Load an aligned CORnet-S, in evaluation mode on the CPU.
+
+    Parameters
+    ----------
+    path : path
+        One of ours (``sub-01_beta-40_seed-0.safetensors``), or the authors' ``encoder.pt`` (the encoder around the
+        network: keys ``realnet.module.*`` and ``fc*``) or ``realnet.pt`` (the network alone: ``module.*``).
+
+    Returns
+    -------
+    CORnetS
+        The network alone; the encoder's readouts played their part in training and are left behind.
+    """
+    path = Path(path)
+    if path.suffix == ".safetensors":
+        if not path.is_file():
+            raise MissingInput(f"no network at {path}: run notebooks/02_training.ipynb for it first")
+        try:
+            state = load_file(path)
+        except Exception as error:
+            raise InvalidInput(f"{path} is not a whole safetensors file ({error}): train it again") from error
+    else:
+        state = bare_state_dict(read_checkpoint(path), path)
+    encoder_prefix = "realnet."
+    if any(key.startswith(encoder_prefix) for key in state):
+        inner = {k.removeprefix(encoder_prefix): v for k, v in state.items() if k.startswith(encoder_prefix)}
+        unknown = [k for k in state if not k.startswith((encoder_prefix, "fc_", "fc."))]
+        if unknown:
+            raise InvalidInput(f"{path} holds keys that an image-to-fMRI encoder does not have: {unknown[:3]}")
+        state = bare_state_dict(inner, path)
+    return load_state(network_like(state), state, path).eval()
+
+
+def _standardise(values):
+    """Rows with mean 0 and length 1, so that a product of two is their correlation; a constant row gives 0."""
+    centred = values - values.mean(dim=-1, keepdim=True)
+    return centred / centred.norm(dim=-1, keepdim=True).clamp_min(1e-12)

@@ -1,0 +1,43 @@
+"""What the analyses of all chapters share: which networks, which references, and how an array becomes a tidy table."""
+
+import pandas as pd
+
+#: What ReAlnet is compared with.
+REFERENCES = ("cornet", "control")
+
+#: ``layer`` of rows that are not about one layer: the best one on the same images, and the one chosen on other images.
+BEST, CROSSVALIDATED = "best", "cross-validated"
+
+
+def main_networks(study):
+    """The networks of the main figures: CORnet, Control, and ReAlnet and null at the main beta."""
+    return [n for n in study.networks() if n.model in ("cornet", "control") or n.beta == study.training.main_beta]
+
+
+def tidy(array, networks, **columns):
+    """A DataArray with the dimension ``network`` as rows, with the columns that name each network."""
+    table = array.rename("value").to_dataframe()[["value"]].reset_index()
+    about = pd.DataFrame([{"network": n.stem, **n.columns} for n in networks])
+    table = table.merge(about, on="network", validate="many_to_one").drop(columns="network")
+    return table.assign(**columns)
+
+
+def kinds_of(networks):
+    """The kinds of networks present, in the order of the figures."""
+    return [kind for kind in ("cornet", "control", "realnet", "null") if any(n.model == kind for n in networks)]
+
+
+def reference_stem(networks, network, reference):
+    """The stem of CORnet, or of the Control taught by the same subject with the same seed."""
+    if reference == "cornet":
+        return "cornet"
+    same = (n for n in networks if n.model == "control" and (n.subject, n.seed) == (network.subject, network.seed))
+    return next(same).stem
+
+
+def add_ceilings(table, column, ceilings):
+    """Add ``ceiling_lower`` and ``ceiling_upper``, from a dict of (lower, upper) by the value of ``column``."""
+    return table.assign(
+        ceiling_lower=table[column].map(lambda key: ceilings[key][0]),
+        ceiling_upper=table[column].map(lambda key: ceilings[key][1]),
+    )

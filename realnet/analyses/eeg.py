@@ -1,0 +1,60 @@
+"""Chapter 05: layers against the EEG of other people, moment by moment."""
+
+import pandas as pd
+import xarray as xr
+from scipy import stats
+
+from realnet.analyses.common import REFERENCES, add_ceilings, kinds_of, tidy
+from realnet.results import load_model_rdms, load_prepared
+from realnet.similarity import compare_rdms, improvement, noise_ceiling
+from realnet.statistics import cluster_test
+
+
+def eeg_table(study, networks):
+    """Similarity of every layer with the EEG over time, and where ReAlnet is closer than its references (figure 4).
+
+    Returns
+    -------
+    DataFrame
+        ``rho``: per EEG subject, network, layer and time (s), with noise ceilings per time.
+        ``difference``: mean over people of ReAlnet (mean over the subjects who taught it) minus reference, ``subject``
+        = ``mean``, standard error over people (``sem``), and ``p`` of a sign-flip test with maximum cluster mass over
+        time. ``improvement``: its ratio to the reference, where that lies clearly above 0.
+    """
+    brains = load_prepared(study, "things_eeg2_rdms", "things")
+    models = load_model_rdms(study, "things", networks)
+    rho = compare_rdms(models, brains)
+    table = tidy(rho, networks, metric="rho", dataset="things_eeg2", stimulus_set="things")
+    ceilings = {float(t): noise_ceiling(brains.sel(time=t).values) for t in brains.time.values}
+    table = add_ceilings(table, "time", ceilings)
+    kinds = xr.concat(
+        [rho.sel(network=[n.stem for n in networks if n.model == kind]).mean("network") for kind in kinds_of(networks)],
+        dim=pd.Index(kinds_of(networks), name="model"),
+    ).transpose("model", "layer", "subject", "time")
+    rows = []
+    for model in ("realnet", "null"):
+        if model not in kinds.model:
+            continue
+        for reference in REFERENCES:
+            for layer in kinds.layer.values:
+                new, old = kinds.sel(model=model, layer=layer), kinds.sel(model=reference, layer=layer)
+                rows += _eeg_rows(new, old, study.inference, model=model, reference=reference, layer=str(layer))
+    differences = pd.DataFrame(rows).assign(dataset="things_eeg2", stimulus_set="things", beta=study.training.main_beta)
+    return pd.concat([table, differences], ignore_index=True)
+
+
+def _eeg_rows(new, old, inference, **about):
+    """Difference with its cluster-corrected p, and improvement, at each time; arrays are (subject, time)."""
+    difference = (new - old).values
+    n_subjects = len(difference)
+    p = cluster_test(difference, n_permutations=inference.n_permutations, seed=inference.seed, alternative="two-sided")
+    sem = stats.sem(difference, axis=0)
+    reference = old.values.mean(axis=0)
+    half_width = stats.t.ppf(0.5 + inference.level / 2, n_subjects - 1) * stats.sem(old.values, axis=0)
+    ratio = improvement(new.values.mean(axis=0), reference, lower=reference - half_width)
+    rows = []
+    for t, time in enumerate(new.time.values):
+        common = {**about, "subject": "mean", "time": float(time)}
+        rows.append({**common, "metric": "difference", "value": difference[:, t].mean(), "sem": sem[t], "p": p[t]})
+        rows.append({**common, "metric": "improvement", "value": ratio[t]})
+    return rows

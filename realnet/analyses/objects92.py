@@ -1,0 +1,74 @@
+"""Chapter 10: real networks against 15 real people, 92 object images."""
+
+import os
+from pathlib import Path
+
+import pandas as pd
+
+from realnet.activations import compute_model_rdms, prepare_arrays
+from realnet.analyses.common import add_ceilings
+from realnet.cornet import LAYERS, load_cornet_s
+from realnet.datasets import objects92
+from realnet.datasets.files import find_one
+from realnet.efficientnet import EFFICIENTNET_LAYERS, EfficientNetLite0
+from realnet.errors import MissingInput
+from realnet.similarity import compare_rdms, noise_ceiling
+from realnet.study import project_root
+
+
+def load_if_present():
+    """The 92 objects, from ``REALNET_DATA`` or ``data/raw/objects92``, or None; and a sentence that says which.
+
+    Returns
+    -------
+    (Dataset or None, str)
+    """
+    fetched = project_root() / "data" / "raw" / "objects92"
+    folder = Path(os.environ.get("REALNET_DATA", fetched))
+    try:
+        return objects92.load(folder), "the 92 objects and the RDMs of 15 people are here"
+    except MissingInput as error:
+        return None, (
+            f"This chapter was left out: {error}. `realnet data fetch objects92` brings them to {fetched}, or set"
+            " REALNET_DATA to a folder that holds them; then run this notebook again."
+        )
+
+
+def real_networks():
+    """ImageNet-trained networks that are at hand: dict name -> (network, layers).
+
+    EfficientNet-Lite0 comes as a package; CORnet-S where ``data/raw/cornet_s`` holds its published weights.
+    """
+    networks = {"efficientnet-lite0": (EfficientNetLite0(), EFFICIENTNET_LAYERS)}
+    try:
+        folder = project_root() / "data" / "raw" / "cornet_s"
+        weights = find_one(folder, r".*\.(pth|pth\.tar)", "the checkpoint of CORnet-S")
+    except MissingInput:
+        return networks
+    return networks | {"cornet": (load_cornet_s(weights), LAYERS)}
+
+
+def objects92_table(objects, networks):
+    """Similarity of each layer with EVC and IT of 15 people for the 92 object images (chapter 10).
+
+    Parameters
+    ----------
+    objects : Dataset
+        As :func:`realnet.datasets.objects92.load` returns it.
+    networks : dict name -> (network, layers)
+
+    Returns
+    -------
+    DataFrame
+        ``rho`` per network, layer, region (column ``roi``) and person, with the noise ceilings of the 15 people.
+    """
+    images = prepare_arrays(objects.images.values, 224)
+    brains = objects.human_rdms.rename(region="roi")
+    tables = []
+    for name, (network, layers) in networks.items():
+        rdms = compute_model_rdms(network, images, list(objects.stimulus.values), layers)
+        rho = compare_rdms(rdms, brains).rename("value").to_dataframe()[["value"]].reset_index()
+        tables.append(rho.assign(model=name))
+    table = pd.concat(tables, ignore_index=True)
+    ceilings = {str(roi): noise_ceiling(brains.sel(roi=roi).values) for roi in brains.roi.values}
+    return add_ceilings(table, "roi", ceilings).assign(dataset="objects92", stimulus_set="objects92", metric="rho")

@@ -1,0 +1,61 @@
+"""Unpacking downloaded zip files, without letting them write anywhere else."""
+
+import shutil
+import stat
+import tempfile
+import zipfile
+import zlib
+from pathlib import Path, PurePosixPath
+
+from realnet.errors import InvalidInput, RealnetError
+
+_MOST_BYTES = 40_000_000_000  # the largest published archive holds a few gigabytes
+
+
+def unpack_zip(archive: Path, folder: Path) -> None:
+    """Unpack a zip file into `folder`: all of it or, if anything is wrong, nothing.
+
+    Raises `InvalidInput` if a member would land outside the folder, is a link, comes twice, is encrypted or damaged, or
+    if the contents are implausibly large; `RealnetError` if the disk cannot take them.
+    """
+    folder.mkdir(parents=True, exist_ok=True)
+    try:
+        with zipfile.ZipFile(archive) as content, tempfile.TemporaryDirectory(dir=folder, prefix=".unpacking-") as room:
+            members = [member for member in content.infolist() if not member.is_dir()]
+            _check_members(archive, members)
+            for member in members:
+                content.extract(member, room)
+            for top in sorted(Path(room).iterdir()):
+                _merge(top, folder / top.name)
+    except (zipfile.BadZipFile, zlib.error, EOFError, NotImplementedError, ValueError) as error:
+        if isinstance(error, RealnetError):
+            raise
+        raise InvalidInput(f"{archive}: not a whole zip file ({error}); remove it and fetch it again") from error
+    except OSError as error:
+        raise RealnetError(f"{archive}: cannot be unpacked into {folder} ({error.strerror or error})") from error
+    except RuntimeError as error:  # what zipfile raises for an encrypted member
+        raise InvalidInput(f"{archive}: {error}; unpack it by hand into {folder}") from error
+
+
+def _check_members(archive: Path, members: list[zipfile.ZipInfo]) -> None:
+    """Raise `InvalidInput` unless every member is an ordinary file inside the folder."""
+    names = [member.filename.replace("\\", "/") for member in members]
+    for member, name in zip(members, names, strict=True):
+        parts = PurePosixPath(name).parts
+        if name.startswith("/") or ".." in parts or ":" in parts[0] or stat.S_ISLNK(member.external_attr >> 16):
+            raise InvalidInput(f"{archive}: refused, because its member {name!r} would lie outside the folder")
+    if len(set(names)) != len(names):
+        raise InvalidInput(f"{archive}: refused, because a member comes twice")
+    if sum(member.file_size for member in members) > _MOST_BYTES:
+        raise InvalidInput(f"{archive}: refused, because it would fill more than {_MOST_BYTES / 1e9:.0f} GB")
+
+
+def _merge(source: Path, target: Path) -> None:
+    """Move a file or folder to its place; a folder that is there already is filled up."""
+    if source.is_dir() and target.is_dir():
+        for child in sorted(source.iterdir()):
+            _merge(child, target / child.name)
+    else:
+        if target.exists() and not target.is_dir():
+            target.unlink()
+        shutil.move(source, target)

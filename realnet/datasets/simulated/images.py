@@ -1,0 +1,169 @@
+"""Pictures by formula: an object with a few dimensions, somewhere, turned somehow, in some light, before something."""
+
+import numpy as np
+from PIL import Image, ImageDraw, ImageFont
+
+#: What objects differ in. Every dimension goes from -1 to 1.
+DIMENSIONS = (
+    "hue",
+    "saturation",
+    "spikiness",
+    "lobes",
+    "elongation",
+    "texture frequency",
+    "texture contrast",
+    "size",
+)
+
+#: The colours of the artificial shapes, as RGB in 0..1.
+COLOURS = {
+    "red": (0.9, 0.1, 0.1),
+    "green": (0.1, 0.8, 0.1),
+    "blue": (0.1, 0.2, 0.9),
+    "cyan": (0.1, 0.8, 0.8),
+    "magenta": (0.8, 0.1, 0.8),
+    "yellow": (0.9, 0.9, 0.1),
+    "white": (1.0, 1.0, 1.0),
+    "black": (0.0, 0.0, 0.0),
+}
+
+GREY = 0.5  # background of shapes and letters
+_CHUNK = 200  # pictures drawn at once; bounds the memory
+
+
+def render_objects(dimensions, rng, size=64):
+    """Draw one picture per row of ``dimensions``.
+
+    The outline in polar coordinates is R (1 + a w(t)), with w a wave of 3 to 8 lobes, a the spikiness and R the size;
+    it is stretched (elongation) and filled with a colour (hue, saturation) times a grating (texture). Position,
+    rotation, light and background are nuisance, drawn anew for every picture.
+
+    Parameters
+    ----------
+    dimensions : array, shape (n_stimuli, 8), in -1..1
+        In the order of :data:`DIMENSIONS`.
+    rng : numpy Generator
+    size : int
+        Pixels per side.
+
+    Returns
+    -------
+    uint8 array, shape (n_stimuli, size, size, 3)
+        RGB.
+    """
+    pictures = np.empty((len(dimensions), size, size, 3), dtype=np.uint8)
+    for start in range(0, len(dimensions), _CHUNK):
+        part = np.asarray(dimensions[start : start + _CHUNK], dtype=np.float32)
+        pictures[start : start + _CHUNK] = _to_bytes(_draw(part, rng, size))
+    return pictures
+
+
+def _draw(dimensions, rng, size):
+    """One chunk of :func:`render_objects`, float in 0..1."""
+    n = len(dimensions)
+    hue, saturation, spikiness, lobes, elongation, frequency, contrast, extent = dimensions.T[:, :, None, None]
+
+    def uniform(low, high):
+        return rng.uniform(low, high, (n, 1, 1)).astype(np.float32)
+
+    y, x = np.meshgrid(*[np.linspace(-1, 1, size, dtype=np.float32)] * 2, indexing="ij")
+    turn = uniform(0, 2 * np.pi)
+    dx, dy = x - uniform(-0.2, 0.2), y - uniform(-0.2, 0.2)
+    stretch = np.sqrt(1.6 + 0.6 * elongation)
+    u = (dx * np.cos(turn) + dy * np.sin(turn)) / stretch
+    v = (dy * np.cos(turn) - dx * np.sin(turn)) * stretch
+    # the number of lobes is continuous: a blend of the waves with the two nearest whole numbers
+    count = 5.5 + 2.5 * lobes
+    below, angle = np.floor(count), np.arctan2(v, u)
+    wave = (below + 1 - count) * np.cos(below * angle) + (count - below) * np.cos((below + 1) * angle)
+    outline = (0.42 + 0.12 * extent) * (1 + (0.3 + 0.22 * spikiness) * wave)
+    inside = 1 / (1 + np.exp(np.clip((np.hypot(u, v) - outline) * (size / 3), -30, 30)))
+    lean = uniform(0, np.pi)
+    grating = np.sin(2 * np.pi * (2.75 + 1.75 * frequency) * (u * np.cos(lean) + v * np.sin(lean)) + uniform(0, 6.28))
+    surface = 0.62 * (1 + (0.45 + 0.4 * contrast) * grating)
+    lit = uniform(0.5, 1.5) * (1 + uniform(-0.2, 0.2) * x + uniform(-0.2, 0.2) * y)
+    colour = hue_to_rgb(0.36 * (hue + 1), 0.6 + 0.4 * saturation)
+    ground = _background(rng, n, x, y)
+    return ground + inside[..., None] * (colour * (surface * lit)[..., None] - ground)
+
+
+def _background(rng, n, x, y):
+    """Muted gradients from one colour to another with a faint coarse pattern."""
+    tint = rng.uniform(-0.1, 0.1, (2, n, 1, 1, 3)).astype(np.float32)
+    one, two = rng.uniform(0.3, 0.7, (2, n, 1, 1, 1)).astype(np.float32) + tint
+    way, phase, cycles = (rng.uniform(0, high, (n, 1, 1)).astype(np.float32) for high in (2 * np.pi, 2 * np.pi, 3))
+    along = x * np.cos(way) + y * np.sin(way)
+    strength = rng.uniform(0, 1, (n, 1, 1)).astype(np.float32)  # down to a plain ground
+    mix = (0.5 + strength * (0.4 * along + 0.1 * np.sin(2 * np.pi * cycles * along + phase)))[..., None]
+    return one + np.clip(mix, 0, 1) * (two - one)
+
+
+def hue_to_rgb(hue, saturation):
+    """Colour of value 1: hue in turns from red, saturation in 0..1, any shape -> (..., 3)."""
+    offsets = np.array([5, 3, 1], dtype=np.float32)
+    k = (offsets + 6 * hue[..., None]) % 6
+    return 1 - saturation[..., None] * np.clip(np.minimum(k, 4 - k), 0, 1)
+
+
+def draw_shape(name, size=64):
+    """A published shape such as ``colorExpStim01_red_square`` on grey: uint8 (size, size, 3), and its dimensions."""
+    _, colour, form = name.split("_", 2)
+    y, x = np.meshgrid(*[np.linspace(-1, 1, size)] * 2, indexing="ij")
+    radius = np.hypot(x, y)
+    diagonal, across = (x + y) / np.sqrt(2), (x - y) / np.sqrt(2)
+    inside = {
+        "square": (abs(x) < 0.5) & (abs(y) < 0.5),
+        "smallring": abs(radius - 0.3) < 0.1,
+        "largering": abs(radius - 0.6) < 0.1,
+        "+": ((abs(x) < 0.15) & (abs(y) < 0.6)) | ((abs(y) < 0.15) & (abs(x) < 0.6)),
+        "X": ((abs(diagonal) < 0.15) & (abs(across) < 0.6)) | ((abs(across) < 0.15) & (abs(diagonal) < 0.6)),
+    }[form]
+    return _on_grey(inside, COLOURS[colour])
+
+
+def draw_letter(name, size=64):
+    """A published letter such as ``letter_black_img011_A``, black on grey: picture and dimensions as of a shape."""
+    canvas = Image.new("L", (4 * size, 4 * size))
+    font = ImageFont.load_default(size=3 * size)
+    ImageDraw.Draw(canvas).text((2 * size, 2 * size), name.rsplit("_", 1)[1], fill=255, font=font, anchor="mm")
+    inside = np.asarray(canvas.resize((size, size), Image.Resampling.BOX)) > 127
+    return _on_grey(inside, COLOURS["black"])
+
+
+def _on_grey(inside, colour):
+    """Picture and dimensions of a flat form: the dimensions are measured on it, they are no free choice."""
+    picture = np.where(inside[..., None], np.array(colour), GREY)
+    return _to_bytes(picture), measure_form(inside, colour)
+
+
+def measure_form(inside, colour):
+    """Dimensions (8,) of a flat, untextured form: the same words as for objects, read off its mask and colour."""
+    rows, columns = np.nonzero(inside)
+    half = inside.shape[0] / 2
+    area, spread = inside.mean() * 4, np.linalg.eigvalsh(np.cov(np.stack([rows, columns]) / half))
+    edge = (
+        np.abs(np.diff(inside.astype(int), axis=0)).sum() + np.abs(np.diff(inside.astype(int), axis=1)).sum()
+    ) / half
+    bearing = np.arctan2(rows - rows.mean(), columns - columns.mean())
+    harmonics = [abs(np.exp(1j * k * bearing).mean()) for k in range(3, 9)]
+    low, high = min(colour), max(colour)
+    hue, saturation = 0.0, -1.0  # black and white have no hue: the middle of the scale
+    if high > low:
+        red, green, blue = colour
+        turns = {red: (green - blue), green: 2 * (high - low) + blue - red, blue: 4 * (high - low) + red - green}[high]
+        hue, saturation = turns / (6 * (high - low)) % 1 / 0.36 - 1, (high - low) / high
+    measured = [
+        hue,
+        saturation,
+        edge / np.sqrt(area) / 6 - 1.5,  # a disc has the least edge for its area
+        (np.argmax(harmonics) - 2.5) / 2.5,
+        np.sqrt(spread[1] / spread[0]) - 1.6,
+        -1.0,
+        -1.0,
+        (np.sqrt(area / np.pi) - 0.42) / 0.12,
+    ]
+    return np.clip(measured, -1, 1)
+
+
+def _to_bytes(picture):
+    return np.round(np.clip(picture, 0, 1) * 255).astype(np.uint8)

@@ -1,0 +1,57 @@
+"""Image files of stimuli, found by their ids."""
+
+from collections.abc import Iterable
+from pathlib import Path
+
+from PIL import Image
+
+from realnet.datasets.files import find_files
+from realnet.errors import InvalidInput, MissingInput
+
+IMAGE = r"(?i)[^.].*\.(?:jpe?g|png|tiff?)"
+
+
+def find_images(root: str | Path, stimuli: Iterable[str]) -> list[Path]:
+    """The image file of every stimulus, in the order of `stimuli`.
+
+    A stimulus id is the name of its file without ending (`n01443537_22563` for `n01443537_22563.JPEG`); files may lie
+    at any depth below `root` and end in .JPEG, .jpg, .png, .tif or .tiff in capital or small letters.
+    Raises `MissingInput` that counts and names the ids without a file, `InvalidInput` for an id with two files.
+    """
+    stimuli = [str(stimulus) for stimulus in stimuli]
+    wanted = set(stimuli)
+    found: dict[str, Path] = {}
+    for path in find_files(root, IMAGE):
+        if path.stem in wanted:
+            if path.stem in found:
+                raise InvalidInput(f"{path}: the image {path.stem} is also at {found[path.stem]}; keep one of them")
+            found[path.stem] = path
+    missing = [stimulus for stimulus in dict.fromkeys(stimuli) if stimulus not in found]
+    if missing:
+        raise MissingInput(
+            f"{root}: {len(missing)} of {len(wanted)} images are not below this folder, among them"
+            f" {', '.join(missing[:5])}; data/README.md says where to ask for them"
+        )
+    return [found[stimulus] for stimulus in stimuli]
+
+
+def open_image(path: str | Path) -> Image.Image:
+    """An image file as RGB. Raises `InvalidInput` if it is not a whole image."""
+    try:
+        with Image.open(path) as image:
+            return image.convert("RGB")
+    except FileNotFoundError as error:
+        raise MissingInput(f"{path}: expected an image, but there is none; see data/README.md") from error
+    except (OSError, SyntaxError, ValueError, EOFError, Image.DecompressionBombError) as error:
+        raise InvalidInput(f"{path}: expected a whole image ({error}); get the file again") from error
+
+
+def square_image(image: Image.Image, size: int | None = None) -> Image.Image:
+    """The largest square in the middle of an image, resized to `size` x `size` where `size` is given.
+
+    The lab prepared the natural images like this, with `size=500`, before it showed them.
+    """
+    side = min(image.size)
+    left, top = (image.width - side) // 2, (image.height - side) // 2
+    square = image.crop((left, top, left + side, top + side))
+    return square if size is None else square.resize((size, size), Image.Resampling.BICUBIC)

@@ -1,0 +1,247 @@
+"""Run one notebook of the study: its parameters checked, its executed copy whole or not there.
+
+The workflow calls ``python -m realnet.notebook SOURCE EXECUTED LOG name=value ...`` for every rule.
+"""
+
+import argparse
+import ast
+import difflib
+import json
+import os
+import sys
+import tempfile
+from importlib import util
+from pathlib import Path
+
+from realnet.errors import InvalidInput, MissingInput, RealnetError
+
+#: Folder of this package; ``modules_of`` names files in it.
+PACKAGE = Path(__file__).resolve().parent
+
+
+class NotebookFailed(RealnetError):
+    """A cell of a notebook raised; the sentence names the notebook, the error and the executed copy."""
+
+
+def read_parameters(notebook):
+    """The parameters of a notebook and their defaults: the literals assigned in its cell tagged ``parameters``.
+
+    Raises
+    ------
+    MissingInput, InvalidInput
+        The notebook is not there, is not a notebook, or its parameters cell holds anything but ``name = literal``
+        (a derived value would be calculated before the value of the workflow is injected).
+    """
+    cells = _read_cells(notebook)
+    tagged = [cell for cell in cells if "parameters" in cell.get("metadata", {}).get("tags", [])]
+    if len(tagged) != 1:
+        raise InvalidInput(f"{notebook} must have one cell tagged 'parameters', not {len(tagged)}")
+    parameters = {}
+    try:
+        for statement in ast.parse(_text(tagged[0])).body:
+            target = statement.target if isinstance(statement, ast.AnnAssign) else statement.targets[0]
+            parameters[target.id] = ast.literal_eval(statement.value)
+    except (AttributeError, ValueError, SyntaxError) as error:
+        raise InvalidInput(f"the parameters cell of {notebook} must hold only lines such as beta = 40") from error
+    return parameters
+
+
+def run_notebook(source, executed, log, parameters=None, threads=1):
+    """Execute a notebook with papermill.
+
+    Parameters
+    ----------
+    source, executed, log : path
+        The notebook; where its executed copy goes, whole, once its last cell has run; where the copy with the
+        traceback goes when a cell fails.
+    parameters : dict
+        Values for names of its parameters cell, of the type of their defaults.
+    threads : int
+        Threads that numerical libraries may use in the notebook.
+
+    Raises
+    ------
+    InvalidInput, MissingInput
+        A parameter that the notebook does not have or of another type (papermill only warns); no such notebook.
+    NotebookFailed
+        One sentence: the notebook, the error of its cell, and ``log``.
+    """
+    import papermill  # takes a second to import, and a notebook that checks its parameters does not need it
+
+    parameters = _checked(source, parameters or {})
+    executed, log = Path(executed), Path(log)
+    partial = executed.with_name(f".{executed.stem}.partial.ipynb")
+    for folder in (executed.parent, log.parent):
+        folder.mkdir(parents=True, exist_ok=True)
+    os.environ.update(OMP_NUM_THREADS=str(threads), NUMBA_NUM_THREADS=str(threads))
+    try:
+        with tempfile.TemporaryDirectory() as ipython_dir:
+            # two kernels at once would share one history database, and a user's start-up files would join the study
+            os.environ["IPYTHONDIR"] = ipython_dir
+            papermill.execute_notebook(
+                source, partial, parameters, kernel_name="python3", language="python", progress_bar=False
+            )
+        os.replace(partial, executed)
+        log.unlink(missing_ok=True)
+    except papermill.PapermillExecutionError as error:
+        os.replace(partial, log)
+        said = " ".join(f"{error.ename}: {error.evalue}".split())
+        raise NotebookFailed(f"{source} stopped with {said:.500} (with its traceback: {log})") from error
+    except RuntimeError as error:  # the kernel itself died
+        os.replace(partial, log)
+        raise NotebookFailed(f"the kernel of {source} died, often for want of memory (what it did: {log})") from error
+    except OSError as error:
+        raise NotebookFailed(f"no executed copy of {source} in {executed.parent}: {error}") from error
+    finally:
+        partial.unlink(missing_ok=True)
+
+
+def check_parameters(namespace, known):
+    """Refuse parameters that a notebook does not have; the first line after its parameters cell.
+
+    Papermill only warns of a misspelt ``-p name value`` and runs with the default. At the first call in a kernel every
+    literal in ``namespace`` must be one of ``known``; later calls (cells run again by hand) look for missing ones only.
+
+    Parameters
+    ----------
+    namespace : dict
+        ``globals()`` of the notebook.
+    known : str
+        The names in the parameters cell, separated by spaces.
+
+    Raises
+    ------
+    InvalidInput
+        One sentence that names the parameter and the nearest known one.
+    """
+    known = known.split()
+    literal = (bool, int, float, str, list, tuple, dict, set, type(None))
+    # IPython's own names begin with _, but for In and Out
+    given = [k for k, v in namespace.items() if isinstance(v, literal) and k[0] != "_" and k not in ("In", "Out")]
+    missing = [name for name in known if name not in namespace]
+    if missing:
+        raise InvalidInput(f"the parameter {missing[0]!r} is not set: run the notebook's parameters cell first")
+    if not namespace.get("_parameters_checked"):
+        for name in given:
+            if name not in known:
+                raise InvalidInput(f"this notebook has no parameter {name!r}{_nearest(name, known)}")
+    namespace["_parameters_checked"] = True
+
+
+def modules_of(notebook, package=PACKAGE):
+    """The files of ``realnet`` that a notebook needs: what its cells import, and what those files import in turn.
+
+    Parameters
+    ----------
+    notebook : path
+        A notebook; one that does not exist needs nothing.
+    package : path
+        The folder of the package.
+
+    Returns
+    -------
+    list of Path
+        Sorted; imports inside functions count, names made at run time are not seen.
+    """
+    # IPython is needed for this alone: magics (%matplotlib inline) are no Python that ast could read
+    from IPython.core.inputtransformer2 import TransformerManager
+
+    package = Path(package)
+    if not Path(notebook).is_file():
+        return []
+    codes = [TransformerManager().transform_cell(_text(c)) for c in _read_cells(notebook) if c["cell_type"] == "code"]
+    try:
+        waiting = _imported("\n".join(codes), package.name)
+    except SyntaxError as error:
+        raise InvalidInput(f"{notebook} holds a cell that is not Python: {error.msg}: {error.text}") from error
+    found = set()
+    while waiting:
+        name = waiting.pop()
+        folder = package.parent.joinpath(*name.split("."))
+        file = folder / "__init__.py" if folder.is_dir() else folder.with_suffix(".py")
+        if file.is_file() and file not in found:
+            found.add(file)
+            inside = name if file.name == "__init__.py" else name.rpartition(".")[0]
+            waiting |= _imported(file.read_text(encoding="utf-8"), package.name, inside)
+    return sorted(found)
+
+
+def _imported(code, package, inside=""):
+    """Dotted names under ``package`` that ``code`` imports, with every package above them (their __init__ runs)."""
+    names = set()
+    for node in ast.walk(ast.parse(code)):
+        if isinstance(node, ast.Import):
+            names |= {alias.name for alias in node.names}
+        elif isinstance(node, ast.ImportFrom):
+            module = util.resolve_name("." * node.level + (node.module or ""), inside) if node.level else node.module
+            names |= {module} | {f"{module}.{alias.name}" for alias in node.names}
+    names = {name for name in names if name.split(".")[0] == package}
+    return names | {name.rsplit(".", n)[0] for name in names for n in range(1, name.count(".") + 1)}
+
+
+def _read_cells(notebook):
+    try:
+        return json.loads(Path(notebook).read_text(encoding="utf-8"))["cells"]
+    except FileNotFoundError as error:
+        raise MissingInput(f"there is no notebook {notebook}: see notebooks/ for those of the study") from error
+    except (ValueError, KeyError, TypeError) as error:
+        raise InvalidInput(f"{notebook} is not a notebook of format 4: restore it with git checkout") from error
+
+
+def _text(cell):
+    """The source of a cell, which the format keeps as one string or as lines."""
+    return "".join(cell["source"])
+
+
+def _checked(source, parameters):
+    """``parameters``, each a name of the notebook's parameters cell and of the type of its default."""
+    defaults, values = read_parameters(source), {}
+    for name, value in parameters.items():
+        if name not in defaults:
+            raise InvalidInput(f"{source} has no parameter {name!r}{_nearest(name, defaults)}")
+        wanted = type(defaults[name])
+        if wanted is float and type(value) is int:
+            value = float(value)
+        if wanted is not type(None) and type(value) is not wanted:
+            raise InvalidInput(f"{source}: the parameter {name!r} must be {wanted.__name__}, not {value!r}")
+        values[name] = value
+    return values
+
+
+def _parsed(text, default):
+    """The value that ``text`` of the command line stands for: text where the default is text, else a literal."""
+    if isinstance(default, str):
+        return text
+    try:
+        return ast.literal_eval(text)
+    except (ValueError, SyntaxError):
+        return text
+
+
+def _nearest(word, known):
+    near = difflib.get_close_matches(word, known, n=1)
+    return f"; did you mean {near[0]!r}?" if near else f"; known are {', '.join(known)}"
+
+
+def main(arguments=None):
+    """``python -m realnet.notebook SOURCE EXECUTED LOG [--threads N] [name=value ...]``: 0, or 1 after a sentence."""
+    parser = argparse.ArgumentParser(prog="python -m realnet.notebook", description="Run one notebook of the study.")
+    parser.add_argument("source", help="notebook to run")
+    parser.add_argument("executed", help="its executed copy")
+    parser.add_argument("log", help="the executed copy of a run that failed")
+    parser.add_argument("parameters", nargs="*", metavar="name=value", help="values for its parameters cell")
+    parser.add_argument("--threads", type=int, default=1, help="threads for numerical libraries")
+    given = parser.parse_intermixed_args(arguments)
+    try:
+        defaults = read_parameters(given.source)
+        pairs = [text.partition("=") for text in given.parameters]
+        parameters = {name: _parsed(text, defaults.get(name)) for name, _, text in pairs}
+        run_notebook(given.source, given.executed, given.log, parameters, given.threads)
+    except RealnetError as error:
+        print(f"error: {error}", file=sys.stderr)
+        return 1
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,17 @@
+"""Fixtures shared by all tests."""
+
+import os
+from pathlib import Path
+
+import pytest
+
+REPOSITORY = Path(__file__).resolve().parents[1]
+
+
+@pytest.fixture(scope="session")
+def real_data():
+    """The folder of small real data (never part of the repository); the test skips where it is absent."""
+    folder = Path(os.environ.get("REALNET_DATA", REPOSITORY.parent / "shared" / "real"))
+    if not folder.is_dir():
+        pytest.skip(f"real data are not at {folder}: set REALNET_DATA to the folder that holds them")
+    return folder

@@ -1,0 +1,110 @@
+import shutil
+
+import h5py
+import numpy as np
+import pytest
+import scipy.io
+from scipy.spatial.distance import squareform
+from scipy.stats import spearmanr
+
+from realnet.datasets import objects92
+from realnet.errors import InvalidInput, MissingInput
+
+
+@pytest.fixture(scope="module")
+def objects(real_data):
+    return objects92.load(real_data)
+
+
+def literal_ceiling(rdms):
+    """Mean Spearman of each person's RDM with the mean of the others' (lower) and of everybody's (upper)."""
+    lower = [spearmanr(rdms[i], np.delete(rdms, i, axis=0).mean(axis=0)).statistic for i in range(len(rdms))]
+    upper = [spearmanr(rdm, rdms.mean(axis=0)).statistic for rdm in rdms]
+    return np.mean(lower), np.mean(upper)
+
+
+@pytest.mark.parametrize(("region", "lower", "upper"), [("EVC", 0.239, 0.386), ("IT", 0.449, 0.535)])
+def test_the_noise_ceilings_of_the_15_people_are_the_known_ones(objects, region, lower, upper):
+    found = literal_ceiling(objects["human_rdms"].sel(region=region).to_numpy())
+    assert found == pytest.approx((lower, upper), abs=6e-4)
+
+
+def test_the_images_come_with_categories_and_properties(objects):
+    assert objects["images"].shape == (92, 175, 175, 3)
+    assert objects["images"].dtype == np.uint8
+    assert objects["images"].dims == ("stimulus", "y", "x", "rgb")
+    assert (objects["images"][:, 0, 0] == 128).all()  # on grey
+    assert objects["category"].to_numpy()[[0, 91]].tolist() == ["human bodypart", "artificial inanimate"]
+    assert int(objects["animal"].sum()) == 48
+    inanimate = [category.endswith("inanimate") for category in objects["category"].to_numpy()]
+    np.testing.assert_array_equal(objects["animal"], ~np.array(inanimate))
+
+
+def test_the_fmri_of_15_people_and_the_published_rdms_share_the_order_of_images(objects):
+    people = objects["human_rdms"].mean("subject")
+    human, monkey = (objects["reference_rdms"].sel(reference=name) for name in ("hIT", "mIT"))
+    assert spearmanr(people.sel(region="IT"), human).statistic == pytest.approx(0.557, abs=0.003)
+    assert spearmanr(people.sel(region="IT"), monkey).statistic == pytest.approx(0.486, abs=0.003)
+
+
+def test_pairs_are_condensed_as_squareform_has_them(objects, real_data):
+    with h5py.File(real_data / "algonauts2019" / "92" / "target_fmri.mat") as file:
+        square = file["EVC_RDMs"][:, :, 3]
+    np.testing.assert_array_equal(
+        objects["human_rdms"].sel(region="EVC", subject="sub-04"), squareform(square, checks=False)
+    )
+    assert (objects["stimulus_a"].to_numpy()[0], objects["stimulus_b"].to_numpy()[-1]) == ("object-01", "object-92")
+    pair = int(np.flatnonzero((objects["stimulus_a"] == "object-03") & (objects["stimulus_b"] == "object-10"))[0])
+    assert objects["human_rdms"].sel(region="EVC", subject="sub-04")[pair] == square[2, 9]
+
+
+def test_the_other_file_of_the_same_name_is_not_taken(real_data, tmp_path):
+    for folder in ("92", "118"):
+        (tmp_path / folder).mkdir()
+        shutil.copy(real_data / "algonauts2019" / "92" / "target_fmri.mat", tmp_path / folder)
+    shutil.copy(real_data / "rsatoolbox_92" / "Kriegeskorte_Neuron2008_supplementalData.mat", tmp_path)
+    (tmp_path / "118" / "target_fmri.mat").chmod(0o644)
+    (tmp_path / "118" / "target_fmri.mat").write_bytes(b"")
+    assert objects92.load(tmp_path).sizes["subject"] == 15
+
+
+@pytest.fixture
+def copies(real_data, tmp_path):
+    names = "rsatoolbox_92/Kriegeskorte_Neuron2008_supplementalData.mat", "algonauts2019/92/target_fmri.mat"
+    for name in names:
+        (tmp_path / name.rsplit("/", 1)[-1]).write_bytes((real_data / name).read_bytes())
+    return tmp_path
+
+
+@pytest.mark.parametrize(
+    ("value", "says"),
+    [(np.nan, "symmetric"), (-1.0, "symmetric"), (0.123, "symmetric")],
+)
+def test_spoilt_fmri_is_an_error(copies, value, says):
+    with h5py.File(copies / "target_fmri.mat", "r+") as file:
+        file["IT_RDMs"][3, 4, 5] = value
+    with pytest.raises(InvalidInput, match=says) as caught:
+        objects92.load(copies)
+    assert "target_fmri.mat" in str(caught.value)
+
+
+def test_files_of_another_shape_truncated_or_absent_are_errors(copies):
+    with h5py.File(copies / "target_fmri.mat", "r+") as file:
+        del file["IT_RDMs"]
+        file["IT_RDMs"] = np.zeros((118, 118, 15))
+    with pytest.raises(InvalidInput, match="92 x 92 x 15"):
+        objects92.load(copies)
+    (copies / "target_fmri.mat").unlink()
+    with pytest.raises(MissingInput, match=r"target_fmri.mat"):
+        objects92.load(copies)
+    images = copies / "Kriegeskorte_Neuron2008_supplementalData.mat"
+    for content in (images.read_bytes()[:1_000_000], b"", b"text"):
+        images.write_bytes(content)
+        with pytest.raises(InvalidInput, match="92 objects"):
+            objects92.load(copies)
+    scipy.io.savemat(images, {"stimuli_92objs": np.zeros(3)})
+    with pytest.raises(InvalidInput, match="92 objects"):
+        objects92.load(copies)
+    images.unlink()
+    with pytest.raises(MissingInput, match="92 object images"):
+        objects92.load(copies)

@@ -1,0 +1,156 @@
+"""The encoder and the alignment loss are those of the paper, and the contrast has a gradient."""
+
+import numpy as np
+import pytest
+import torch
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from scipy import stats
+
+from realnet.alignment import ReAlnet, contrastive_loss, correlation_matrix, exact_rank, load_realnet
+from realnet.cornet import CORnetS
+from realnet.errors import InvalidInput, MissingInput
+from realnet.networks import export_realnet, save_weights
+
+
+def _patterns(n, n_targets, seed=0):
+    rng = np.random.default_rng(seed)
+    return torch.tensor(rng.normal(size=(2, n, n_targets)), dtype=torch.float64)
+
+
+def _small(seed=0):
+    torch.manual_seed(seed)
+    return ReAlnet(CORnetS(width=0.125, n_classes=10), n_targets=12, n_hidden=5, image_size=64).eval()
+
+
+def test_encoder_of_the_full_network_has_the_papers_number_of_weights():
+    assert sum(p.numel() for p in ReAlnet(CORnetS()).parameters()) == 102_111_400  # paper.md: 102.1 million
+
+
+def test_prediction_is_a_linear_reading_of_four_rectified_readouts():
+    model, images = _small(), torch.randn(2, 3, 64, 64)
+    with torch.no_grad():
+        logits, predicted = model(images)
+        states = model.realnet.activations(images)
+        hidden = [
+            (states[layer].flatten(1) @ head.weight.T + head.bias).clamp_min(0)
+            for layer, head in zip(states, (model.fc_v1, model.fc_v2, model.fc_v4, model.fc_it), strict=True)
+        ]
+        expected = torch.cat(hidden, 1) @ model.fc.weight.T + model.fc.bias
+        torch.testing.assert_close(predicted, expected)
+        torch.testing.assert_close(logits, model.realnet(images))
+
+
+@given(st.lists(st.integers(-4, 4), min_size=2, max_size=40))
+@settings(max_examples=60, deadline=None)
+def test_exact_rank_equals_scipy_with_ties(values):
+    ours = exact_rank(torch.tensor([values], dtype=torch.float64)).numpy()[0]
+    np.testing.assert_array_equal(ours, stats.rankdata(values))
+
+
+@pytest.mark.parametrize("correlation, reference", [("spearman", stats.spearmanr), ("pearson", stats.pearsonr)])
+def test_correlations_equal_scipy_pair_by_pair(correlation, reference):
+    predicted, measured = _patterns(6, 50)
+    predicted[0, :10] = 0.5  # ties
+    ours = correlation_matrix(predicted, measured, correlation).numpy()
+    expected = [[reference(p, m).statistic for m in measured.numpy()] for p in predicted.numpy()]
+    np.testing.assert_allclose(ours, expected, atol=1e-12)
+    single = correlation_matrix(predicted.float(), measured.float(), correlation).numpy()
+    np.testing.assert_allclose(single, expected, atol=1e-6)
+
+
+@pytest.mark.parametrize("correlation, reference", [("spearman", stats.spearmanr), ("pearson", stats.pearsonr)])
+def test_contrastive_loss_equals_its_equation_written_out(correlation, reference):
+    predicted, measured = _patterns(5, 30, seed=3)
+    r = np.array([[reference(p, m).statistic for m in measured.numpy()] for p in predicted.numpy()])
+    matched = np.mean([1 - r[i, i] for i in range(5)])
+    mismatched = np.mean([1 - r[i, j] for i in range(5) for j in range(5) if i != j])
+    assert contrastive_loss(predicted, measured, correlation).item() == pytest.approx(matched - mismatched, abs=1e-12)
+
+
+@pytest.mark.parametrize("correlation", ["spearman", "pearson"])
+def test_contrastive_loss_has_a_gradient_that_descends(correlation):
+    predicted, measured = _patterns(8, 64, seed=1)
+    predicted.requires_grad_()
+    optimizer = torch.optim.Adam([predicted], lr=0.02)
+    start = contrastive_loss(predicted, measured, correlation).item()
+    for _ in range(150):
+        optimizer.zero_grad()
+        loss = contrastive_loss(predicted, measured, correlation)
+        loss.backward()
+        assert torch.isfinite(predicted.grad).all() and predicted.grad.abs().sum() > 0
+        optimizer.step()
+    assert loss.item() < start - 0.9
+
+
+def test_pearson_gradient_equals_finite_differences():
+    predicted, measured = _patterns(4, 10, seed=2)
+    predicted.requires_grad_()
+    assert torch.autograd.gradcheck(lambda p: contrastive_loss(p, measured, "pearson"), (predicted,))
+
+
+def test_spearman_gradient_points_where_a_smooth_rank_points():
+    """Oracle: ranks replaced by sums of sigmoids, differentiated by torch alone; also blind to shift and scale."""
+    predicted, measured = _patterns(6, 400, seed=4)
+    ours = predicted.clone().requires_grad_()
+    contrastive_loss(ours, measured, "spearman").backward()
+
+    smooth = predicted.clone().requires_grad_()
+    width = 0.15
+    ranks = torch.sigmoid((smooth[:, :, None] - smooth[:, None, :]) / width).sum(dim=2)
+    contrastive_loss_of_ranks = contrastive_loss(
+        ranks, torch.tensor(stats.rankdata(measured.numpy(), axis=1)), "pearson"
+    )
+    contrastive_loss_of_ranks.backward()
+    cosine = torch.nn.functional.cosine_similarity(ours.grad, smooth.grad, dim=1)
+    assert (cosine > 0.97).all()
+    length = ours.grad.norm(dim=1) / smooth.grad.norm(dim=1)
+    assert ((length > 0.8) & (length < 1.25)).all()
+    centred = predicted - predicted.mean(dim=1, keepdim=True)
+    assert ours.grad.sum(dim=1).abs().max() < 1e-12
+    assert (ours.grad * centred).sum(dim=1).abs().max() < 1e-10
+
+
+def test_constant_predictions_give_a_finite_loss_and_gradient():
+    _, measured = _patterns(4, 20)
+    for correlation in ("spearman", "pearson"):
+        predicted = torch.ones(4, 20, dtype=torch.float64, requires_grad=True)
+        loss = contrastive_loss(predicted, measured, correlation)
+        loss.backward()
+        assert loss.item() == pytest.approx(0, abs=1e-12) and torch.isfinite(predicted.grad).all()
+
+
+def test_wrong_arguments_are_refused_in_one_sentence():
+    predicted, measured = _patterns(4, 20)
+    with pytest.raises(InvalidInput, match="'kendall'"):
+        contrastive_loss(predicted, measured, "kendall")
+    with pytest.raises(InvalidInput, match=r"\(4, 20\) and measured \(4, 19\)"):
+        contrastive_loss(predicted, measured[:, 1:])
+    with pytest.raises(InvalidInput, match="at least 2 images"):
+        contrastive_loss(predicted[:1], measured[:1])
+
+
+def test_every_layout_of_a_trained_network_gives_the_same_logits(tmp_path):
+    model, images = _small(seed=5), torch.randn(2, 3, 64, 64)
+    save_weights(tmp_path / "ours.safetensors", model, {"seed": 5})
+    encoder, realnet = export_realnet(model, tmp_path)
+    saved = torch.load(encoder, weights_only=True)
+    assert {k.split(".")[0] for k in saved} == {"realnet", "fc_v1", "fc_v2", "fc_v4", "fc_it", "fc"}
+    assert all(k.startswith("module.") for k in torch.load(realnet, weights_only=True))
+    with torch.no_grad():
+        expected = model.realnet(images)
+        for path in (tmp_path / "ours.safetensors", encoder, realnet):
+            assert torch.equal(load_realnet(path)(images), expected)
+
+
+def test_missing_and_damaged_networks_are_named(tmp_path):
+    with pytest.raises(MissingInput, match="02_training"):
+        load_realnet(tmp_path / "sub-01.safetensors")
+    (tmp_path / "cut.safetensors").write_bytes(b"\x08\x00")
+    with pytest.raises(InvalidInput, match=r"cut\.safetensors"):
+        load_realnet(tmp_path / "cut.safetensors")
+    encoder, _ = export_realnet(_small(), tmp_path)
+    state = torch.load(encoder, weights_only=True)
+    torch.save(state | {"other.weight": torch.ones(1)}, encoder)
+    with pytest.raises(InvalidInput, match=r"other\.weight"):
+        load_realnet(encoder)

@@ -1,0 +1,138 @@
+"""CORnet-S has the published architecture, key names and layouts."""
+
+import pytest
+import torch
+from torch.nn import functional
+
+from realnet.cornet import LAYERS, CORnetS, bare_state_dict, layer_sizes, load_cornet_s, read_checkpoint
+from realnet.errors import InvalidInput, MissingInput
+
+
+@pytest.fixture(scope="module")
+def small():
+    torch.manual_seed(0)
+    return CORnetS(width=0.125, n_classes=10).eval()
+
+
+@pytest.fixture
+def images():
+    return torch.randn(3, 3, 64, 64, generator=torch.Generator().manual_seed(1))
+
+
+def test_layers_have_the_published_sizes_and_the_network_the_published_number_of_weights():
+    network = CORnetS()
+    assert layer_sizes(network, 224) == {"V1": 200704, "V2": 100352, "V4": 50176, "IT": 25088}
+    # counted from the description: V1; then per block 1x1 in, 1x1 skip + norm, shared bottleneck, three norms a step
+    block = {"V2": (64, 128, 2), "V4": (128, 256, 4), "IT": (256, 512, 2)}
+    expected = 3 * 64 * 49 + 64 * 64 * 9 + 2 * 2 * 64 + 512 * 1000 + 1000
+    for inside, out, times in block.values():
+        expected += inside * out + out * out + 2 * out + (out * 4 * out) * 2 + 16 * out * out * 9
+        expected += times * 2 * (4 * out + 4 * out + out)
+    assert sum(p.numel() for p in network.parameters()) == expected
+
+
+def test_state_dict_has_the_published_key_names(small):
+    keys = set(small.state_dict())
+    for key in (
+        "V1.conv1.weight", "V1.norm2.running_mean", "V2.conv_input.weight", "V2.skip.weight", "V2.norm_skip.bias",
+        "V4.norm3_3.weight", "IT.conv3.weight", "IT.norm1_1.running_var", "decoder.linear.bias",
+    ):  # fmt: skip
+        assert key in keys
+    assert "V2.norm1_2.weight" not in keys and not any(k.endswith("conv1.bias") for k in keys)
+    assert [name for name, _ in small.named_children()] == ["V1", "V2", "V4", "IT", "decoder"]
+
+
+def _literal_forward(state, x):
+    """CORnet-S written out line by line from its description, on the bare weights."""
+
+    def norm(x, key):
+        return functional.batch_norm(
+            x, state[f"{key}.running_mean"], state[f"{key}.running_var"], state[f"{key}.weight"], state[f"{key}.bias"]
+        )
+
+    x = functional.relu(norm(functional.conv2d(x, state["V1.conv1.weight"], stride=2, padding=3), "V1.norm1"))
+    x = functional.max_pool2d(x, 3, 2, 1)
+    x = functional.relu(norm(functional.conv2d(x, state["V1.conv2.weight"], padding=1), "V1.norm2"))
+    for area, times in (("V2", 2), ("V4", 4), ("IT", 2)):
+        x = functional.conv2d(x, state[f"{area}.conv_input.weight"])
+        for t in range(times):
+            skip = x if t else norm(functional.conv2d(x, state[f"{area}.skip.weight"], stride=2), f"{area}.norm_skip")
+            y = functional.relu(norm(functional.conv2d(x, state[f"{area}.conv1.weight"]), f"{area}.norm1_{t}"))
+            y = functional.conv2d(y, state[f"{area}.conv2.weight"], padding=1, stride=1 if t else 2)
+            y = functional.relu(norm(y, f"{area}.norm2_{t}"))
+            y = norm(functional.conv2d(y, state[f"{area}.conv3.weight"]), f"{area}.norm3_{t}")
+            x = functional.relu(y + skip)
+    return x.mean(dim=(2, 3)) @ state["decoder.linear.weight"].T + state["decoder.linear.bias"]
+
+
+def test_forward_equals_the_description_written_out_literally(small, images):
+    with torch.no_grad():
+        small.train()(images)  # moves the running statistics away from 0 and 1
+        expected = _literal_forward(small.eval().state_dict(), images)
+        torch.testing.assert_close(small(images), expected)
+
+
+def test_activations_are_those_that_forward_reads(small, images):
+    with torch.no_grad():
+        states = small.activations(images)
+        assert tuple(states) == LAYERS
+        torch.testing.assert_close(small.decoder(states["IT"]), small(images))
+
+
+def test_convolutions_start_at_the_published_spread():
+    torch.manual_seed(0)
+    network = CORnetS()
+    for weight in (network.V1.conv1.weight, network.V4.conv2.weight):
+        k, out = weight.shape[-1], weight.shape[0]
+        assert weight.std().item() == pytest.approx((2 / (k * k * out)) ** 0.5, rel=0.02)
+
+
+@pytest.mark.parametrize("layout", ["published", "bare module", "bare"])
+def test_all_published_layouts_give_the_same_logits(small, images, layout, tmp_path):
+    state = small.state_dict()
+    if layout != "bare":
+        state = {f"module.{key}": value for key, value in state.items()}
+    path = tmp_path / "cornet_s.pth"
+    torch.save({"state_dict": state, "epoch": 43} if layout == "published" else state, path)
+    loaded = load_cornet_s(path)
+    assert not loaded.training
+    with torch.no_grad():
+        assert torch.equal(loaded(images), small.eval()(images))
+
+
+def test_a_file_that_would_run_code_is_refused(tmp_path):
+    class Evil:
+        def __reduce__(self):
+            return (print, ("code ran",))
+
+    path = tmp_path / "evil.pth"
+    torch.save({"state_dict": Evil()}, path)
+    with pytest.raises(InvalidInput, match=r"evil\.pth"):
+        read_checkpoint(path)
+
+
+def test_missing_unknown_and_misshapen_weights_are_named(small, tmp_path):
+    path = tmp_path / "weights.pth"
+    with pytest.raises(MissingInput, match=r"weights\.pth"):
+        load_cornet_s(path)
+
+    def refused(state, pattern):
+        torch.save(state, path)
+        with pytest.raises(InvalidInput, match=pattern):
+            load_cornet_s(path)
+
+    state = small.state_dict()
+    refused({k: v for k, v in state.items() if k != "V4.conv2.weight"}, r"missing V4\.conv2\.weight")
+    refused(state | {"V3.weight": torch.ones(1)}, r"unknown V3\.weight")
+    refused(state | {"IT.skip.weight": torch.ones(2, 2)}, r"IT\.skip\.weight has shape \(2, 2\)")
+    refused(state | {"IT.skip.weight": state["IT.skip.weight"] * float("nan")}, r"IT\.skip\.weight holds NaN")
+    refused([1, 2], "dict of weights")
+    refused({"V1.conv1.weight": torch.ones(8, 3, 7, 7)}, r"decoder\.linear\.bias")
+    path.write_bytes(path.read_bytes()[:100])
+    with pytest.raises(InvalidInput, match="fetch it again"):
+        load_cornet_s(path)
+
+
+def test_bare_state_dict_strips_only_the_known_wrappings(small):
+    state = small.state_dict()
+    assert set(bare_state_dict({"state_dict": {f"module.{k}": v for k, v in state.items()}})) == set(state)

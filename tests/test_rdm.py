@@ -1,0 +1,244 @@
+"""RDMs equal scipy's and rsatoolbox's however the work is cut, stay within their memory, and know their stimuli."""
+
+import tracemalloc
+
+import numpy as np
+import pytest
+import rsatoolbox
+import torch
+import xarray as xr
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from scipy.spatial.distance import pdist, squareform
+
+from realnet import rdm as rdms
+from realnet.errors import InvalidInput
+
+
+@pytest.fixture
+def patterns():
+    return (
+        np.random.default_rng(0).gamma(2.0, size=(12, 57)).astype(np.float32)
+    )  # skewed and positive, like activations
+
+
+KINDS = {
+    "float32": lambda x: x,
+    "float64": lambda x: x.astype(float),
+    "int": lambda x: np.round(x * 10).astype(int),
+    "strided": lambda x: np.asfortranarray(x)[::-1, ::2],
+    "DataArray": lambda x: xr.DataArray(x, dims=("stimulus", "voxel")),
+    "tensor": torch.from_numpy,
+    "tensor with gradient": lambda x: torch.from_numpy(x).requires_grad_(),
+}
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_correlation_rdm_equals_scipy_whatever_holds_the_patterns(patterns, kind):
+    given_as = KINDS[kind](patterns)
+    values = given_as.detach().numpy() if isinstance(given_as, torch.Tensor) else np.asarray(given_as)
+    rdm = rdms.correlation_rdm(given_as)
+    assert isinstance(rdm, np.ndarray) and rdm.dtype == np.float64
+    np.testing.assert_allclose(rdm, pdist(values.astype(float), "correlation"), atol=1e-12)
+
+
+def test_correlation_rdm_equals_rsatoolbox(patterns):
+    theirs = rsatoolbox.rdm.calc_rdm(rsatoolbox.data.Dataset(patterns.astype(float)), method="correlation")
+    np.testing.assert_allclose(rdms.correlation_rdm(patterns), theirs.dissimilarities[0], atol=1e-12)
+
+
+def test_tensors_that_numpy_cannot_hold_take_the_torch_path(patterns):
+    tensor = torch.from_numpy(patterns).bfloat16()
+    expected = pdist(tensor.double().numpy(), "correlation")
+    np.testing.assert_allclose(rdms.correlation_rdm(tensor, block=10, tile=5), expected, atol=1e-12)
+    np.testing.assert_allclose(rdms.correlation_rdm(tensor, dtype="float32"), expected, atol=1e-6)
+
+
+@pytest.mark.skipif(not torch.cuda.is_available(), reason="needs a GPU")
+def test_a_gpu_gives_the_same_rdm(patterns):
+    tensor = torch.from_numpy(patterns)
+    np.testing.assert_allclose(rdms.correlation_rdm(tensor.cuda()), rdms.correlation_rdm(tensor), atol=1e-12)
+
+
+def test_axes_before_the_stimuli_are_kept(patterns):
+    stack = np.stack([[patterns, patterns**2], [patterns[::-1], np.sqrt(patterns)], [patterns + 1, -patterns]])
+    rdm = rdms.correlation_rdm(stack)
+    assert rdm.shape == (3, 2, 66)
+    for index in np.ndindex(3, 2):
+        np.testing.assert_allclose(rdm[index], pdist(stack[index].astype(float), "correlation"), atol=1e-12)
+
+
+@pytest.mark.parametrize(("block", "tile"), [(1, 1), (7, 5), (57, 12), (1000, 1000), (10, 11)])
+def test_blocks_of_features_and_tiles_of_images_do_not_change_the_rdm(patterns, block, tile):
+    expected = pdist(patterns.astype(float), "correlation")
+    np.testing.assert_allclose(rdms.correlation_rdm(patterns, block=block, tile=tile), expected, atol=1e-12)
+    np.testing.assert_allclose(
+        rdms.correlation_rdm(patterns, block=block, tile=tile, dtype="float32"), expected, atol=2e-6
+    )
+
+
+def test_a_large_common_offset_does_not_cost_precision():
+    patterns = 1e6 + np.random.default_rng(1).normal(size=(6, 400))
+    centred = patterns.astype(np.longdouble)
+    centred -= centred.mean(axis=1, keepdims=True)
+    unit = centred / np.sqrt((centred**2).sum(axis=1, keepdims=True))
+    expected = [float(1 - unit[i] @ unit[j]) for i in range(6) for j in range(i + 1, 6)]
+    np.testing.assert_allclose(rdms.correlation_rdm(patterns, block=50), expected, atol=1e-9)
+
+
+def test_working_memory_is_bounded_by_block_and_tile():
+    patterns = np.random.default_rng(2).random((600, 8000), dtype=np.float32)
+    result = 600 * 599 // 2 * 8
+    block, tile = 256, 100
+    tracemalloc.start()
+    rdms.correlation_rdm(patterns, block=block, tile=tile)
+    peak = tracemalloc.get_traced_memory()[1]
+    tracemalloc.stop()
+    bound = 8 * (2 * tile * block + 2 * tile**2)
+    assert peak - result < bound + 300_000  # the rest: means and norms, and numpy's own buffers
+    assert peak - result < patterns.nbytes / 10
+
+
+@settings(max_examples=30, deadline=None)
+@given(seed=st.integers(0, 2**32 - 1), scale=st.floats(1e-3, 1e3), shift=st.floats(-1e3, 1e3))
+def test_scaling_and_shifting_a_pattern_changes_nothing(seed, scale, shift):
+    patterns = np.random.default_rng(seed).normal(size=(5, 30))
+    changed = patterns.copy()
+    changed[2] = changed[2] * scale + shift
+    np.testing.assert_allclose(rdms.correlation_rdm(changed), rdms.correlation_rdm(patterns), atol=1e-7)
+
+
+@settings(max_examples=30, deadline=None)
+@given(seed=st.integers(0, 2**32 - 1), order=st.permutations(range(7)))
+def test_reordering_the_images_reorders_the_rdm(seed, order):
+    patterns = np.random.default_rng(seed).normal(size=(7, 20))
+    full = squareform(rdms.correlation_rdm(patterns))
+    np.testing.assert_allclose(
+        squareform(rdms.correlation_rdm(patterns[order])), full[np.ix_(order, order)], atol=1e-12
+    )
+
+
+@pytest.mark.parametrize("value", [0.0, 0.1, 1e-30, 12345.678])
+@pytest.mark.parametrize("dtype", [np.float32, np.float64])
+def test_a_constant_pattern_is_refused_and_named(value, dtype):
+    patterns = np.random.default_rng(3).random((8, 1001)).astype(dtype)
+    patterns[[3, 6]] = value
+    with pytest.raises(InvalidInput, match=r"stimulus rows 3, 6 are constant$"):
+        rdms.correlation_rdm(patterns)
+    with pytest.raises(InvalidInput, match="stimulus rows 3, 6 are constant"):
+        rdms.correlation_rdm(patterns, dtype="float32", block=100)
+
+
+@pytest.mark.parametrize("value", [np.nan, np.inf, -np.inf])
+def test_a_pattern_that_is_not_finite_is_refused_and_named(patterns, value):
+    stack = np.stack([patterns, patterns])
+    stack[1, 4, 7] = value
+    with pytest.raises(InvalidInput, match=r"stimulus row 4 is not finite of pattern set \(1,\)"):
+        rdms.correlation_rdm(stack)
+    with pytest.raises(InvalidInput, match="stimulus row 4 is not finite"):
+        rdms.correlation_rdm(torch.from_numpy(stack).bfloat16())
+
+
+@pytest.mark.parametrize("shape", [(5,), (1, 9), (5, 1), (3, 1, 9)])
+def test_patterns_without_two_stimuli_and_two_features_are_refused(shape):
+    with pytest.raises(InvalidInput, match="n_stimuli, n_features"):
+        rdms.correlation_rdm(np.zeros(shape))
+
+
+def test_other_kinds_of_numbers_and_settings_are_refused(patterns):
+    for wrong in (patterns.astype(complex), patterns.astype(str)):
+        with pytest.raises(InvalidInput, match="real numbers"):
+            rdms.correlation_rdm(wrong)
+    with pytest.raises(InvalidInput, match="float16"):
+        rdms.correlation_rdm(patterns, dtype="float16")
+    with pytest.raises(InvalidInput, match="at least 1"):
+        rdms.correlation_rdm(patterns, block=0)
+
+
+def test_difference_rdm_is_the_absolute_difference():
+    values = np.random.default_rng(4).normal(size=(3, 9))
+    expected = [pdist(row[:, None], "cityblock") for row in values]
+    np.testing.assert_array_equal(rdms.difference_rdm(values), expected)
+    np.testing.assert_array_equal(rdms.difference_rdm(values[1]), expected[1])
+    values[2, 5] = np.nan
+    with pytest.raises(InvalidInput, match="stimulus row 5 is not finite"):
+        rdms.difference_rdm(values)
+    with pytest.raises(InvalidInput, match="n_dims, n_stimuli"):
+        rdms.difference_rdm(np.zeros((2, 3, 4)))
+
+
+def test_square_and_condensed_are_scipys_squareform():
+    rdm = np.random.default_rng(5).random((2, 3, 15))
+    full = rdms.square(rdm)
+    np.testing.assert_array_equal(full[1, 2], squareform(rdm[1, 2]))
+    np.testing.assert_array_equal(rdms.condensed(full), rdm)
+    full[0, 0, 1, 2] += 0.1
+    with pytest.raises(InvalidInput, match="symmetric"):
+        rdms.condensed(full)
+
+
+def test_count_stimuli_refuses_numbers_that_are_no_count_of_pairs():
+    assert [rdms.count_stimuli(n * (n - 1) // 2) for n in (2, 3, 50, 200, 26107)] == [2, 3, 50, 200, 26107]
+    for wrong in (0, 2, 4, 1226, 19899):
+        with pytest.raises(InvalidInput, match=str(wrong)):
+            rdms.count_stimuli(wrong)
+
+
+@settings(max_examples=30, deadline=None)
+@given(n=st.integers(3, 12), data=st.data())
+def test_pairs_among_finds_the_rdm_of_a_subset_in_its_own_order(n, data):
+    images = data.draw(st.lists(st.integers(0, n - 1), min_size=2, unique=True))
+    rdm = np.random.default_rng(n).random(n * (n - 1) // 2)
+    expected = squareform(squareform(rdm)[np.ix_(images, images)])
+    np.testing.assert_array_equal(rdm[rdms.pairs_among(n, images)], expected)
+
+
+def test_pairs_among_refuses_repeated_and_unknown_images():
+    for wrong in ([0], [0, 0], [0, 5], [-1, 2]):
+        with pytest.raises(InvalidInput, match="row numbers"):
+            rdms.pairs_among(5, wrong)
+
+
+def test_labels_survive_netcdf(tmp_path):
+    ids = ["n01443537_22563", "naïve image", "c", "d"]
+    labelled = rdms.labelled(np.arange(12.0).reshape(2, 6), ids, dims=("layer",), layer=["V1", "IT"])
+    labelled.to_netcdf(tmp_path / "rdm.nc", engine="h5netcdf")
+    with xr.open_dataarray(tmp_path / "rdm.nc", engine="h5netcdf") as read:
+        assert rdms.stimulus_ids(read) == ids
+        rdms.check_same_stimuli(labelled, read)
+        xr.testing.assert_equal(read, labelled)
+
+
+def test_different_stimuli_and_orders_cannot_be_compared():
+    rdm = np.arange(6.0)
+    reference = rdms.labelled(rdm, "abcd")
+    rdms.check_same_stimuli(reference, rdms.labelled(rdm + 1, "abcd"))
+    rdms.check_same_stimuli(reference, rdm)
+    with pytest.raises(InvalidInput, match="row 1 is 'b' and 'c'"):
+        rdms.check_same_stimuli(reference, rdms.labelled(rdm, "acbd"))
+    with pytest.raises(InvalidInput, match="4 and 3 stimuli"):
+        rdms.check_same_stimuli(reference, rdms.labelled(rdm[:3], "abc"))
+    with pytest.raises(InvalidInput, match="condensed order"):
+        rdms.stimulus_ids(reference[::-1])
+
+
+def test_select_stimuli_gives_the_rdm_of_these_ids_in_this_order():
+    rdm = np.random.default_rng(6).random((2, 10))
+    selected = rdms.select_stimuli(rdms.labelled(rdm, "abcde", dims=("roi",), roi=["V1", "V2"]), ["d", "a", "e"])
+    assert rdms.stimulus_ids(selected) == ["d", "a", "e"]
+    assert list(selected.roi.values) == ["V1", "V2"]
+    for row in (0, 1):
+        np.testing.assert_array_equal(rdms.square(selected)[row], squareform(rdm[row])[np.ix_([3, 0, 4], [3, 0, 4])])
+    with pytest.raises(InvalidInput, match="no 'x'"):
+        rdms.select_stimuli(selected, ["d", "x"])
+
+
+def test_labels_must_fit_the_rdm():
+    with pytest.raises(InvalidInput, match="must differ"):
+        rdms.labelled(np.arange(6.0), "abca")
+    with pytest.raises(InvalidInput, match="5 stimulus ids"):
+        rdms.labelled(np.arange(6.0), "abcde")
+    with pytest.raises(InvalidInput, match="dims"):
+        rdms.labelled(np.zeros((2, 6)), "abcd")
+    with pytest.raises(InvalidInput, match="stimulus ids on a last axis"):
+        rdms.stimulus_ids(np.arange(6.0))

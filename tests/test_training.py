@@ -1,0 +1,243 @@
+"""One training run does what the paper says, and an interrupted one ends as if it had not been interrupted."""
+
+import copy
+
+import numpy as np
+import pytest
+import torch
+from torch import nn
+
+import realnet.training as training
+from realnet.activations import normalise
+from realnet.alignment import ReAlnet, contrastive_loss
+from realnet.cornet import CORnetS
+from realnet.errors import InvalidInput
+from realnet.study import TrainingSettings
+from realnet.training import align, alignment_losses, teacher_labels
+
+QUICK = {"epochs": 2, "batch_size": 8, "n_hidden": 4, "learning_rate": 1e-3}
+
+
+@pytest.fixture
+def network():
+    torch.manual_seed(0)
+    return CORnetS(width=0.0625, n_classes=7)
+
+
+@pytest.fixture(scope="module")
+def data():
+    generator = torch.Generator().manual_seed(1)
+    images = torch.randint(0, 256, (26, 3, 32, 32), dtype=torch.uint8, generator=generator)
+    return images, np.random.default_rng(2).normal(size=(26, 10))
+
+
+def _run(network, data, beta=40, **options):
+    settings = TrainingSettings(**(QUICK | options.pop("settings", {})))
+    return align(copy.deepcopy(network), *data, settings, beta=beta, progress=False, device="cpu", **options)
+
+
+def _same(a, b):
+    return all(torch.equal(value, b.state_dict()[key]) for key, value in a.state_dict().items())
+
+
+@pytest.fixture
+def batch(network, data):
+    model = ReAlnet(network, n_targets=10, n_hidden=4, image_size=32)
+    images, targets = data
+    labels = torch.arange(8) % 7
+    return model, normalise(images[:8]), labels, torch.tensor(targets[:8], dtype=torch.float32)
+
+
+def _gradients(loss, model):
+    grads = torch.autograd.grad(loss, list(model.parameters()), retain_graph=True, allow_unused=True)
+    return [torch.zeros_like(p) if g is None else g for g, p in zip(grads, model.parameters(), strict=True)]
+
+
+def test_total_loss_is_class_plus_beta_times_generation(batch):
+    model, images, labels, measured = batch
+    model.eval()
+    losses = alignment_losses(model, images, labels, measured, beta=30)
+    logits, predicted = model(images)
+    loss_class = -torch.log_softmax(logits, 1)[range(8), labels].mean()
+    loss_mse = ((predicted - measured) ** 2).sum() / measured.numel()
+    contrast = contrastive_loss(predicted, measured, "spearman")
+    torch.testing.assert_close(losses["loss_total"], loss_class + 30 * (loss_mse + contrast))
+
+
+def test_control_learns_from_the_classes_alone(batch):
+    model, images, labels, measured = batch
+    model.eval()
+    losses = alignment_losses(model, images, labels, measured, beta=0)
+    assert torch.equal(losses["loss_total"], losses["loss_class"])
+    assert losses["loss_mse"] > 0 and not losses["loss_mse"].requires_grad
+
+
+def test_detached_contrast_changes_the_value_and_not_the_gradient(batch):
+    """The released loss: its contrastive part never reached the weights (paper.md section 4, row 1)."""
+    model, images, labels, measured = batch
+    model.eval()
+    detached = alignment_losses(model, images, labels, measured, 40, "detached")
+    without = alignment_losses(model, images, labels, measured, 40, "none")
+    with_gradient = alignment_losses(model, images, labels, measured, 40, "pearson")
+    assert detached["loss_total"] == with_gradient["loss_total"] != without["loss_total"]
+    for a, b in zip(_gradients(detached["loss_total"], model), _gradients(without["loss_total"], model), strict=True):
+        assert torch.equal(a, b)
+    changed = zip(_gradients(with_gradient["loss_total"], model), _gradients(without["loss_total"], model), strict=True)
+    assert any(not torch.equal(a, b) for a, b in changed)
+
+
+def test_teacher_labels_are_the_classes_of_the_frozen_network(network, data):
+    images = data[0]
+    with torch.no_grad():
+        expected = [network.eval()(normalise(image[None])).argmax().item() for image in images]
+    assert teacher_labels(network, images, batch_size=7, device="cpu").tolist() == expected
+
+
+def test_lean_training_equals_a_plain_loop(network, data, monkeypatch):
+    """Oracle: the loop written out as the paper describes it, the teacher asked at every step.
+
+    Both with gradient descent in place of Adam, which turns last-bit differences of tiny gradients into whole steps.
+    """
+    monkeypatch.setattr(torch.optim, "Adam", lambda weights, lr, fused: torch.optim.SGD(weights, lr=lr))
+    images, targets = data[0][:24], data[1][:24]
+    ours, history = _run(network, (images, targets), settings={"learning_rate": 1e-5})
+    teacher = copy.deepcopy(network).eval()
+    torch.manual_seed(0)
+    model = ReAlnet(copy.deepcopy(network), n_targets=10, n_hidden=4, image_size=32)
+    descent = torch.optim.SGD(model.parameters(), lr=1e-5)
+    totals = []
+    for epoch in range(2):
+        model.train()
+        order = np.random.default_rng([0, epoch]).permutation(24)
+        for rows in (order[:8], order[8:16], order[16:]):
+            x = normalise(images[rows])
+            y = torch.tensor(targets[rows], dtype=torch.float32)
+            with torch.no_grad():
+                labels = teacher(x).argmax(1)
+            logits, predicted = model(x)
+            loss = nn.functional.cross_entropy(logits, labels)
+            loss = loss + 40 * (nn.functional.mse_loss(predicted, y) + contrastive_loss(predicted, y))
+            descent.zero_grad()
+            loss.backward()
+            descent.step()
+            totals.append((epoch + 1, loss.item() * len(rows) / 24))
+    for key, value in model.state_dict().items():
+        torch.testing.assert_close(ours.state_dict()[key], value, rtol=1e-3, atol=1e-5)
+    found = history.query("split == 'training' and metric == 'loss_total'").set_index("epoch").value
+    for epoch in (1, 2):
+        assert found[epoch] == pytest.approx(sum(v for e, v in totals if e == epoch), rel=1e-3)
+
+
+def test_alignment_lowers_the_losses_it_follows(network, data):
+    model, history = _run(network, data, settings={"epochs": 12})
+    table = history.query("split == 'training'").pivot(index="epoch", columns="metric", values="value")
+    assert table.loss_mse.iloc[-1] < 0.9 * table.loss_mse.iloc[0]
+    assert table.loss_contrast.iloc[-1] < table.loss_contrast.iloc[0] - 0.1
+    assert not model.training
+
+
+@pytest.mark.parametrize("stop", [1, 3, 5, 7])
+def test_an_interrupted_run_ends_with_the_same_bits(network, data, stop, tmp_path, monkeypatch):
+    monkeypatch.setattr(training, "CHECKPOINT_SECONDS", -1)  # a checkpoint after every step
+    torch.set_num_threads(1)
+    whole, history = _run(network, data, test=(data[0][:6], data[1][:6]))
+
+    class Killed(Exception):
+        pass
+
+    steps = 0
+    original = torch.optim.Adam.step
+
+    def dying(self, *args, **kwargs):
+        nonlocal steps
+        steps += 1
+        if steps > stop:
+            raise Killed
+        return original(self, *args, **kwargs)
+
+    checkpoint = tmp_path / "run.checkpoint"
+    with monkeypatch.context() as patch:
+        patch.setattr(torch.optim.Adam, "step", dying)
+        with pytest.raises(Killed):
+            _run(network, data, test=(data[0][:6], data[1][:6]), checkpoint=checkpoint)
+    assert checkpoint.exists()
+    resumed, resumed_history = _run(network, data, test=(data[0][:6], data[1][:6]), checkpoint=checkpoint)
+    assert _same(whole, resumed)
+    assert history.equals(resumed_history)
+
+
+def test_a_checkpoint_of_other_settings_or_a_damaged_one_is_not_continued(network, data, tmp_path, capsys):
+    checkpoint = tmp_path / "run.checkpoint"
+    _run(network, data, checkpoint=checkpoint, settings={"epochs": 1})
+    fresh, _ = _run(network, data)
+    resumed, _ = _run(network, data, checkpoint=checkpoint)
+    assert _same(fresh, resumed) and "other settings" in capsys.readouterr().out
+    checkpoint.write_bytes(checkpoint.read_bytes()[:50])
+    resumed, _ = _run(network, data, checkpoint=checkpoint)
+    assert _same(fresh, resumed)
+
+
+def test_one_seed_gives_one_network_and_another_seed_another(network, data):
+    assert _same(_run(network, data, seed=3)[0], _run(network, data, seed=3)[0])
+    assert not _same(_run(network, data, seed=3)[0], _run(network, data, seed=4)[0])
+
+
+def test_frozen_batch_norm_keeps_the_given_statistics(network, data):
+    frozen, _ = _run(network, data, settings={"batch_norm": "frozen"})
+    moving, _ = _run(network, data)
+    key = "IT.norm2_0.running_mean"
+    assert torch.equal(frozen.realnet.state_dict()[key], network.state_dict()[key])
+    assert not torch.equal(moving.realnet.state_dict()[key], network.state_dict()[key])
+
+
+def test_momentum_019_reproduces_two_forward_passes(network, data):
+    """paper.md section 4, row 4: the released notebook passes every batch twice."""
+    x = normalise(data[0][:8])
+    twice, once = copy.deepcopy(network).train(), copy.deepcopy(network).train()
+    twice(x), twice(x)
+    for module in once.modules():
+        if isinstance(module, nn.BatchNorm2d):
+            module.momentum = 0.19
+    once(x)
+    for key, value in once.state_dict().items():
+        if "running" in key:
+            torch.testing.assert_close(value, twice.state_dict()[key], rtol=1e-5, atol=1e-6)
+
+
+def test_best_test_loss_keeps_the_epoch_with_the_lowest_loss_on_the_test_images(network, data):
+    test = (data[0][:6], np.random.default_rng(9).normal(size=(6, 10)))
+    options = {"epochs": 8, "learning_rate": 5e-3, "contrast": "none"}
+    chosen, history = _run(network, data, test=test, settings=options | {"selection": "best_test_loss"})
+    losses = history.query("split == 'test' and metric == 'loss_total' and epoch > 0").set_index("epoch").value
+    best = int(losses.idxmin())
+    assert best < 8, "the example must overfit for this test to say anything"
+    # the order of images follows from seed and epoch, so that a shorter run is the beginning of a longer one
+    until_best, _ = _run(network, data, test=test, settings=options | {"epochs": best})
+    assert _same(chosen, until_best)
+
+
+def test_a_single_left_over_image_joins_the_batch_before(network, data):
+    images, targets = data
+    model, history = _run(network, (images[:17], targets[:17]))  # 8 + 8 + 1
+    assert np.isfinite(history.value).all() and torch.isfinite(model.fc.weight).all()
+
+
+def test_single_layer_encoders_read_only_that_layer(network, data):
+    model, _ = _run(network, data, settings={"layers": ("IT",), "epochs": 1})
+    assert {k.split(".")[0] for k in model.state_dict()} == {"realnet", "fc_it", "fc"} and model.fc.in_features == 4
+
+
+def test_mismatched_or_broken_targets_are_refused(network, data):
+    images, targets = data
+    with pytest.raises(InvalidInput, match="26 images and 25 responses"):
+        _run(network, (images, targets[:-1]))
+    broken = targets.copy()
+    broken[3, 2] = np.nan
+    with pytest.raises(InvalidInput, match="NaN"):
+        _run(network, (images, broken))
+
+
+def test_bfloat16_follows_float32_closely(network, data):
+    _, full = _run(network, data, settings={"epochs": 1})
+    _, half = _run(network, data, settings={"epochs": 1, "precision": "bfloat16"})
+    np.testing.assert_allclose(half.value, full.value, rtol=0.05, atol=0.05)

@@ -1,0 +1,248 @@
+"""The graph of the study: what runs, what runs again after an edit, and what a failure leaves behind.
+
+A copy of the repository holds small notebooks under the real names that write the files the real ones do, so the real
+Snakefile runs from end to end within seconds.
+"""
+
+import fcntl
+import os
+import re
+import shutil
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import nbformat
+import pytest
+import yaml
+
+REPOSITORY = Path(__file__).resolve().parents[1]
+STUDY = {
+    "name": "small",
+    "description": "One subject.",
+    "raw": "data/raw/simulated",
+    "simulated": {"seed": 0},
+    "fmri": {"subjects": [2]},
+    "training": {"betas": [40], "shuffled_null": False},
+}
+STEMS = {(0, 0.0): "cornet", (2, 0.0): "sub-02_beta-0_seed-0", (2, 40.0): "sub-02_beta-40_seed-0"}
+TABLES, PREPARED = "results/small/tables", "data/prepared/small"
+WRITES = {
+    "00_simulated_world": ["data/raw/simulated/world.json"],
+    "01_data": [
+        f"{PREPARED}/targets_sub-02.nc",
+        *[f"{PREPARED}/{n}_rdms.nc" for n in ("shen2019", "horikawa2017", "things_eeg2", "things_dimensions")],
+        f"{TABLES}/reliability.csv",
+    ],
+    "02_training": [
+        "results/small/networks/{stem}.safetensors",
+        "results/small/rdms/{stem}.nc",
+        f"{TABLES}/training/{{stem}}.csv",
+    ],
+    "03_fmri_within_subject": [f"{TABLES}/fmri_within_subject.csv"],
+    "04_fmri_across_subjects": [f"{TABLES}/fmri_across_subjects.csv"],
+    "05_eeg": [f"{TABLES}/eeg.csv"],
+    "06_object_dimensions": [f"{TABLES}/object_dimensions.csv"],
+    "10_objects92": [f"{TABLES}/objects92.csv"],
+    "index": [f"{TABLES}/summary.csv"],
+}
+CHAPTERS = sorted(set(WRITES) - {"02_training"})
+
+
+def write_notebook(folder, name, extra=""):
+    """A notebook of the study's name and parameters that writes what the study's notebook writes."""
+    parameters = 'study = "demo"'
+    if name == "02_training":
+        parameters += "\nsubject = 1\nbeta = 40.0\nseed = 0\nshuffled = False"
+    code = [
+        "from pathlib import Path",
+        f"stem = {STEMS}.get((globals().get('subject'), globals().get('beta')))",
+        f"for file in {WRITES[name]}:",
+        "    path = Path(file.format(stem=stem))",
+        "    path.parent.mkdir(parents=True, exist_ok=True)",
+        "    path.write_text(str(path))",
+        extra,
+    ]
+    cells = [nbformat.v4.new_code_cell(parameters), nbformat.v4.new_code_cell("\n".join(code))]
+    cells[0].metadata["tags"] = ["parameters"]
+    for number, cell in enumerate(cells):
+        cell.id = f"cell-{number}"  # random otherwise, so that the same notebook would be another file
+    nbformat.write(nbformat.v4.new_notebook(cells=cells), folder / "notebooks" / f"{name}.ipynb")
+
+
+@pytest.fixture(scope="module")
+def repository(tmp_path_factory):
+    """A copy of the repository in which the study ``small`` has run."""
+    folder = tmp_path_factory.mktemp("repository")
+    for name in ("realnet", "profiles"):
+        shutil.copytree(REPOSITORY / name, folder / name, ignore=shutil.ignore_patterns("__pycache__"))
+    shutil.copy(REPOSITORY / "Snakefile", folder)
+    (folder / "realnet" / "of_eeg.py").write_text("from .of_of_eeg import numbers\n")
+    (folder / "realnet" / "of_of_eeg.py").write_text("import numbers\n")
+    (folder / "studies").mkdir()
+    (folder / "studies" / "small.yml").write_text(yaml.safe_dump(STUDY))
+    (folder / "notebooks").mkdir()
+    for name in WRITES:
+        write_notebook(folder, name, "import realnet.of_eeg" if name == "05_eeg" else "")
+    done = run_study(folder)
+    assert done.returncode == 0, done.stdout + done.stderr
+    return folder
+
+
+def environment(folder):
+    """The copy's own ``realnet``, and no real data."""
+    cleared = {k: v for k, v in os.environ.items() if k not in ("REALNET_ROOT", "REALNET_DATA")}
+    return {**cleared, "PYTHONPATH": str(folder), "REALNET_DATA": str(folder / "nowhere")}
+
+
+def run_study(folder, *arguments, **options):
+    command = [sys.executable, "-m", "realnet.workflow", "small", "--cores", "2", *arguments]
+    return subprocess.run(command, cwd=folder, env=environment(folder), capture_output=True, text=True, **options)
+
+
+def planned(folder):
+    """The rules that ``snakemake -n`` would run."""
+    command = [sys.executable, "-m", "snakemake", "-n", "--config", "study=small"]
+    done = subprocess.run(command, cwd=folder, env=environment(folder), capture_output=True, text=True)
+    assert done.returncode == 0, done.stdout + done.stderr
+    return set(re.findall(r"^(\w+) +\d+$", done.stdout, re.MULTILINE)) - {"total", "all"}, done.stdout + done.stderr
+
+
+def rewrite(path, old, new):
+    """Edit a file; its time must move on, as that of a file edited by hand does."""
+    path.write_text(path.read_text().replace(old, new))
+    os.utime(path, (time.time() + 2, time.time() + 2))
+
+
+def test_every_declared_result_and_every_executed_notebook_is_there(repository):
+    files = [f.format(stem=stem) for files in WRITES.values() for f in files for stem in STEMS.values()]
+    notebooks = CHAPTERS + [f"02_training/{stem}" for stem in STEMS.values()]
+    missing = [
+        f for f in files + [f"results/small/notebooks/{n}.ipynb" for n in notebooks] if not (repository / f).is_file()
+    ]
+    assert not missing
+    assert not list((repository / "results/small/logs").rglob("*.ipynb"))
+
+
+def test_the_training_notebook_got_the_parameters_of_its_network(repository):
+    executed = repository / "results/small/notebooks/02_training"
+    given = {p.stem: nbformat.read(p, 4).metadata["papermill"]["parameters"] for p in executed.glob("*.ipynb")}
+    assert given["cornet"] == {"study": "small", "subject": 0, "beta": 0.0, "seed": 0, "shuffled": False}
+    assert given["sub-02_beta-40_seed-0"] == {
+        "study": "small",
+        "subject": 2,
+        "beta": 40.0,
+        "seed": 0,
+        "shuffled": False,
+    }
+    assert set(given) == set(STEMS.values())
+
+
+def test_nothing_to_do_after_a_finished_run(repository):
+    rules, said = planned(repository)
+    assert not rules and "Nothing to be done" in said
+
+
+def test_an_edited_notebook_reruns_what_reads_its_results_and_nothing_else(repository):
+    try:
+        rewrite(repository / "notebooks/03_fmri_within_subject.ipynb", "from pathlib", "# edited\\nfrom pathlib")
+        assert planned(repository)[0] == {"fmri_within_subject", "fmri_across_subjects", "index"}
+    finally:
+        write_notebook(repository, "03_fmri_within_subject")
+    assert not planned(repository)[0]
+
+
+def test_an_edited_module_reruns_the_notebook_that_imports_it_and_nothing_else(repository):
+    module = repository / "realnet" / "of_of_eeg.py"
+    before = module.read_text()
+    try:
+        rewrite(module, "import numbers", "import numbers  # edited")
+        assert planned(repository)[0] == {"eeg", "index"}
+    finally:
+        module.write_text(before)
+    assert not planned(repository)[0]
+
+
+def test_edited_settings_rerun_the_whole_study(repository):
+    file = repository / "studies" / "small.yml"
+    before = file.read_text()
+    try:
+        rewrite(file, "seed: 0", "seed: 1")
+        assert {"simulated_world", "data", "network", "index"} <= planned(repository)[0]
+    finally:
+        file.write_text(before)
+
+
+def test_a_failed_notebook_fails_the_run_and_leaves_its_traceback_where_the_message_says(repository):
+    table = repository / TABLES / "object_dimensions.csv"
+    try:
+        write_notebook(repository, "06_object_dimensions", "raise RuntimeError('the scanner is on fire')")
+        done = run_study(repository)
+        assert done.returncode == 1
+        sentence = next(line for line in (done.stdout + done.stderr).splitlines() if "scanner is on fire" in line)
+        log = repository / re.search(r"results/\S+\.ipynb", sentence)[0]
+        assert log == repository / "results/small/logs/06_object_dimensions.ipynb"
+        assert "RuntimeError" in str(nbformat.read(log, 4).cells[-1].outputs)
+        assert not table.exists() and not (repository / "results/small/notebooks/06_object_dimensions.ipynb").exists()
+        assert done.stderr.count("Traceback") == 0
+    finally:
+        write_notebook(repository, "06_object_dimensions")
+    assert run_study(repository).returncode == 0
+    assert table.is_file() and not log.exists()
+
+
+def test_a_lock_left_by_a_killed_run_is_cleared(repository):
+    write_notebook(repository, "index", "import time; time.sleep(60)")
+    command = [sys.executable, "-m", "realnet.workflow", "small"]
+    run = subprocess.Popen(
+        command, cwd=repository, env=environment(repository), start_new_session=True, stderr=subprocess.DEVNULL
+    )
+    try:
+        locks, deadline = repository / ".snakemake" / "locks", time.monotonic() + 60
+        while not any(locks.glob("*.lock")) and time.monotonic() < deadline:
+            time.sleep(0.1)
+        refused = run_study(repository)
+        assert refused.returncode == 1 and "another run of a study is alive" in refused.stderr
+        assert len(refused.stderr.splitlines()) == 1
+    finally:
+        os.killpg(run.pid, signal.SIGKILL)
+        run.wait()
+        write_notebook(repository, "index")
+    assert any(locks.glob("*.lock"))
+    done = run_study(repository)
+    assert done.returncode == 0, done.stdout + done.stderr
+
+
+def test_the_lock_is_held_by_an_orphaned_snakemake_too(repository):
+    with (repository / ".snakemake" / "realnet.lock").open("a") as file:
+        fcntl.flock(file, fcntl.LOCK_EX)
+        orphan = subprocess.Popen(["sleep", "60"], pass_fds=(file.fileno(),))
+    try:
+        assert "another run" in run_study(repository).stderr
+    finally:
+        orphan.kill()
+        orphan.wait()
+
+
+@pytest.mark.parametrize(
+    ("arguments", "words"),
+    [
+        (["--profile", "moon"], ["no profile 'moon'", "default"]),
+    ],
+)
+def test_wrong_arguments_get_one_sentence(repository, arguments, words):
+    done = run_study(repository, *arguments)
+    assert done.returncode == 1 and len(done.stderr.splitlines()) == 1
+    assert all(word in done.stderr for word in words)
+
+
+def test_wrong_settings_get_one_sentence_and_nothing_runs(repository, tmp_path):
+    own = tmp_path / "own.yml"
+    own.write_text(yaml.safe_dump({**STUDY, "name": "own", "trainings": {}}))
+    command = [sys.executable, "-m", "realnet.workflow", str(own)]
+    done = subprocess.run(command, cwd=repository, env=environment(repository), capture_output=True, text=True)
+    assert done.returncode == 1 and len(done.stderr.splitlines()) == 1
+    assert "unknown key 'trainings'" in done.stderr and "did you mean 'training'" in done.stderr
+    assert not (repository / "results" / "own").exists()
