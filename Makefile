@@ -45,7 +45,7 @@ lab: $(READY)  ## open JupyterLab on the notebooks
 lint: $(READY)  ## check style, and that notebooks are committed without outputs
 	@ruff check .
 	@ruff format --check .
-	@nbstripout --verify notebooks/*.ipynb
+	@nbstripout --keep-id --verify notebooks/*.ipynb
 
 benchmarks: $(READY)  ## time our calculations against those of other packages
 	@for file in benchmarks/*.py; do $(PYTHON) $$file; done

@@ -16,7 +16,7 @@ from sklearn.svm import SVC
 
 from benchmarks import THREADS
 from benchmarks.timing import best_of, row
-from realnet.decoding import PAIRS_PER_TASK, decoding_rdm, draw_trials
+from realnet.decoding import PAIRS_PER_DRAW, decoding_rdm, draw_trials
 
 N_STIMULI, N_TRIALS, N_CHANNELS, N_TIMES = 200, 80, 17, 20
 N_SLICE = 7  # stimuli for neurora: 21 pairs, 4200 fits
@@ -48,8 +48,8 @@ def scikit_learn_rdm(epochs, seed):
     first, second = np.triu_indices(len(epochs), k=1)
     rdm = np.zeros((N_TIMES, len(first)))
     labels = np.repeat([0, 1], N_TRIALS // 5)
-    for start in range(0, len(first), PAIRS_PER_TASK):
-        pairs = slice(start, min(start + PAIRS_PER_TASK, len(first)))
+    for start in range(0, len(first), PAIRS_PER_DRAW):
+        pairs = slice(start, min(start + PAIRS_PER_DRAW, len(first)))
         for pair, draws in enumerate(draw_trials(seed, pairs, N_TRIALS, 5, 2), start):
             scores = []
             for one, other in draws:
@@ -69,10 +69,10 @@ def run(device="cpu"):
         epochs = simulate(signal)
         part = epochs[:N_SLICE]
         n_part, n_all = N_SLICE * (N_SLICE - 1) // 2, N_STIMULI * (N_STIMULI - 1) // 2
-        decoding_rdm(part, n_threads=THREADS)  # compile, or read the compiled code
+        decoding_rdm(part, n_threads=THREADS, device=device)  # compile, or read the compiled code
         peer_seconds, peer = best_of(lambda part=part: neurora_rdm(part))
-        part_seconds, ours = best_of(lambda part=part: decoding_rdm(part, n_threads=THREADS), n=20)
-        all_seconds, rdm = best_of(lambda epochs=epochs: decoding_rdm(epochs, n_threads=THREADS))
+        part_seconds, ours = best_of(lambda part=part: decoding_rdm(part, n_threads=THREADS, device=device), n=20)
+        all_seconds, rdm = best_of(lambda epochs=epochs: decoding_rdm(epochs, n_threads=THREADS, device=device))
         exact = scikit_learn_rdm(part, seed=0)
         equal = np.mean(np.abs(ours - exact) < 1e-9)
         agreement = (

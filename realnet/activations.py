@@ -51,7 +51,7 @@ def load_images(paths, image_size):
 
 def prepare_arrays(pictures, image_size):
     """Pictures that are arrays already, uint8 (N, height, width, 3), as :func:`load_images` returns them."""
-    return _to_square(torch.from_numpy(np.ascontiguousarray(pictures)).permute(0, 3, 1, 2), image_size).contiguous()
+    return _to_square(torch.tensor(np.asarray(pictures)).permute(0, 3, 1, 2), image_size).contiguous()
 
 
 def normalise(images):

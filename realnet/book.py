@@ -186,6 +186,9 @@ def main(arguments=None):
     except RealnetError as error:
         print(f"error: {error}", file=sys.stderr)
         return 1
+    except KeyboardInterrupt:
+        print("stopped: the same command goes on from here", file=sys.stderr)
+        return 130
     print("\nseconds of each notebook, some side by side:")
     for name, seconds in durations(study).items():
         print(f"  {seconds:6.1f}  {name}")

@@ -10,18 +10,20 @@ from concurrent.futures import ThreadPoolExecutor
 
 import numba
 import numpy as np
+import torch
 from scipy.stats import spearmanr
 from sklearn.model_selection import StratifiedKFold
 from tqdm import tqdm
 
 from realnet.errors import InvalidInput
-from realnet.svm import LANES, aligned, compiled, fill_gram, fit_folds, lanes_for
+from realnet.svm import COST, LANES, TOLERANCE, aligned, lanes_for, score_pairs
+from realnet.svm_torch import decide_folds
 
-COST, TOLERANCE = 1.0, 1e-4  # neurora's SVC(kernel="linear", C=1, tol=1e-4)
-PAIRS_PER_TASK = 16  # fixed: each task has a random stream of its own, so the number of threads changes no result
+PAIRS_PER_DRAW = 16  # pairs that share a random stream; fixed, so that the number of threads changes no result
+PROBLEMS_PER_GPU_TASK = 16_384  # pairs x times x repeats: about 300 MB for 32 pseudo-trials
 
 
-def decoding_rdm(epochs, *, n_average=5, n_folds=5, n_repeats=2, seed=0, n_threads=None, progress=False):
+def decoding_rdm(epochs, *, n_average=5, n_folds=5, n_repeats=2, seed=0, n_threads=None, progress=False, device="cpu"):
     """Accuracy of a linear support vector machine for every pair of stimuli and every time.
 
     For each pair and repeat, the trials of each stimulus are shuffled and averaged in groups of `n_average`; these
@@ -42,6 +44,8 @@ def decoding_rdm(epochs, *, n_average=5, n_folds=5, n_repeats=2, seed=0, n_threa
         Default: what numba would use (all cores, or the environment's NUMBA_NUM_THREADS).
     progress : bool
         Show a progress bar.
+    device : str
+        "cpu" runs the compiled loops; another torch device, such as "cuda", runs `realnet.svm_torch` on the same draws.
 
     Returns
     -------
@@ -68,24 +72,34 @@ def decoding_rdm(epochs, *, n_average=5, n_folds=5, n_repeats=2, seed=0, n_threa
     n_pairs = len(first)
     folds = Folds(n_trials // n_average, n_folds)
     points = np.empty((n_times, n_pairs), dtype=np.int64)
+    on_gpu = torch.device(device).type != "cpu"
+    values = torch.as_tensor(epochs, device=device) if on_gpu else epochs
+    problems_per_task = PAIRS_PER_DRAW * n_times * n_repeats
+    pairs_per_task = PAIRS_PER_DRAW * (max(1, PROBLEMS_PER_GPU_TASK // problems_per_task) if on_gpu else 1)
 
     def score(start):
-        task = slice(start, min(start + PAIRS_PER_TASK, n_pairs))
+        task = slice(start, min(start + pairs_per_task, n_pairs))
         trials = draw_trials(seed, task, n_trials, n_average, n_repeats)
-        points[:, task] = _score_pairs(
-            folds.lanes, epochs, n_channels, first[task], second[task], trials, folds.lower, folds.upper, folds.weight
-        ).T
+        scorer = _score_pairs_torch if on_gpu else score_pairs
+        arguments = values, n_channels, first[task], second[task], trials, folds.lower, folds.upper, folds.weight
+        points[:, task] = scorer(folds.lanes, *arguments).T
 
-    tasks = range(0, n_pairs, PAIRS_PER_TASK)
-    with ThreadPoolExecutor(n_threads or numba.config.NUMBA_NUM_THREADS) as pool:
+    tasks = range(0, n_pairs, pairs_per_task)
+    with tqdm(total=n_pairs, desc="decoding", unit="pair", disable=not progress) as bar:
+        for start in _in_threads(score, tasks, 1 if on_gpu else n_threads or numba.config.NUMBA_NUM_THREADS):
+            bar.update(min(pairs_per_task, n_pairs - start))
+    return points / (folds.points_of_all_correct * n_repeats)
+
+
+def _in_threads(work, tasks, n_threads):
+    """Do work(task) for all tasks and yield each when it is done, in order; an error or interrupt drops the rest."""
+    with ThreadPoolExecutor(n_threads) as pool:
         try:
-            done = pool.map(score, tasks)
-            for _ in tqdm(done, total=len(tasks), desc="decoding", unit="16 pairs", disable=not progress):
-                pass
-        except BaseException:  # also an interrupt from the keyboard: do not compute the rest first
+            for task, _ in zip(tasks, pool.map(work, tasks), strict=True):
+                yield task
+        except BaseException:
             pool.shutdown(cancel_futures=True)
             raise
-    return points / (folds.points_of_all_correct * n_repeats)
 
 
 def rdm_reliability(epochs, repeats=(1, 2, 5, 10), *, seed=0, **settings):
@@ -132,13 +146,16 @@ class Folds:
 def draw_trials(seed, pairs, n_trials, n_average, n_repeats):
     """Trials of each pseudo-trial of some pairs: ints (n_pairs, n_repeats, 2 stimuli, n_pseudo_trials, n_average).
 
-    The slice starts at a multiple of 16; each such start has a random stream of its own.
+    `pairs` is a slice that starts at a multiple of 16. Every 16 pairs have a random stream of their own.
     """
-    rng = np.random.default_rng([seed, pairs.start])
-    trials = np.broadcast_to(np.arange(n_trials), (pairs.stop - pairs.start, n_repeats, 2, n_trials))
-    n_pseudo_trials = n_trials // n_average
-    used = rng.permuted(trials, axis=-1)[..., : n_pseudo_trials * n_average]
-    return used.reshape(*used.shape[:-1], n_pseudo_trials, n_average)
+    n_used = n_trials // n_average * n_average
+    draws = []
+    for start in range(pairs.start, pairs.stop, PAIRS_PER_DRAW):
+        shape = min(PAIRS_PER_DRAW, pairs.stop - start), n_repeats, 2, n_trials
+        trials = np.broadcast_to(np.arange(n_trials), shape)
+        draws.append(np.random.default_rng([seed, start]).permuted(trials, axis=-1)[..., :n_used])
+    draws = np.concatenate(draws)
+    return draws.reshape(*draws.shape[:-1], -1, n_average)
 
 
 def _check(epochs, n_average, n_folds, n_repeats, seed):
@@ -171,65 +188,17 @@ def _check(epochs, n_average, n_folds, n_repeats, seed):
     return epochs
 
 
-@compiled
-def _score_pairs(lanes, epochs, n_channels, first, second, trials, lower, upper, weight):
-    """Points of each pair at each time, (n_pairs, n_times), summed over repeats and folds.
-
-    `epochs` (n_stimuli, n_trials, n_channels * n_times), `trials` as `draw_trials` gives them, the rest as in `Folds`.
-    """
+def _score_pairs_torch(lanes, epochs, n_channels, first, second, trials, lower, upper, weight):
+    """`realnet.svm.score_pairs` on the device of the tensor `epochs`; `lanes` only matters to the compiled loops."""
     n_pairs, n_repeats, _, n_pseudo, _ = trials.shape
-    n_folds, n_padded = upper.shape
-    n_times = epochs.shape[2] // n_channels
-    points = np.zeros((n_pairs, n_times), dtype=np.int64)
-    averages = aligned(2 * n_pseudo, epochs.shape[2])
-    samples, gram, step = (
-        aligned(-(-n_channels // 4) * 4, n_padded),
-        aligned(n_padded, n_padded),
-        aligned(n_padded, n_padded),
-    )
-    gradient, beta, bias = aligned(n_folds, n_padded), aligned(n_folds, n_padded), np.empty(n_folds)
-    for pair in range(n_pairs):
-        for repeat in range(n_repeats):
-            _average(epochs, first[pair], trials[pair, repeat, 0], averages, 0)
-            _average(epochs, second[pair], trials[pair, repeat, 1], averages, n_pseudo)
-            for time in range(n_times):
-                for channel in range(n_channels):
-                    for s in range(2 * n_pseudo):
-                        samples[channel, s] = averages[s, channel * n_times + time]
-                fill_gram(samples, gram, step)
-                for fold in range(n_folds):
-                    for s in range(n_padded):
-                        beta[fold, s] = 0.0
-                        gradient[fold, s] = 1.0 if s < n_pseudo else -1.0
-                fit_folds(lanes, gram, step, lower, upper, TOLERANCE, gradient, beta, bias)
-                points[pair, time] += _count(gradient, bias, n_pseudo, lower, upper, weight)
-    return points
-
-
-@compiled
-def _average(epochs, stimulus, trials, averages, start):
-    """Write the mean over each row of trials (n_pseudo, n_average) into the rows of `averages` from `start` on."""
-    n_pseudo, n_average = trials.shape
-    for s in range(n_pseudo):
-        for value in range(epochs.shape[2]):
-            averages[start + s, value] = 0.0
-        for k in range(n_average):
-            trial = trials[s, k]
-            for value in range(epochs.shape[2]):
-                averages[start + s, value] += epochs[stimulus, trial, value]
-        for value in range(epochs.shape[2]):
-            averages[start + s, value] /= n_average
-
-
-@compiled
-def _count(gradient, bias, n_pseudo, lower, upper, weight):
-    """Points of the test samples, which are those without room; a decision of exactly 0 means the second stimulus."""
-    points = 0
-    for fold in range(len(bias)):
-        correct = 0
-        for s in range(2 * n_pseudo):
-            label = 1.0 if s < n_pseudo else -1.0
-            says_first = label - gradient[fold, s] + bias[fold] > 0.0
-            correct += (lower[fold, s] == upper[fold, s]) & (says_first == (s < n_pseudo))
-        points += weight[fold] * correct
-    return points
+    stimuli = np.stack([first, second], axis=1)[:, None, :, None, None]
+    averages = epochs[torch.as_tensor(stimuli), torch.as_tensor(trials)].mean(dim=4)
+    # (pair, repeat, stimulus, pseudo-trial, channel and time) -> (pair, repeat, time; sample; channel)
+    samples = averages.reshape(n_pairs, n_repeats, 2 * n_pseudo, n_channels, -1).permute(0, 1, 4, 2, 3).flatten(0, 2)
+    lower, upper = (torch.as_tensor(bound[:, : 2 * n_pseudo], device=epochs.device) for bound in (lower, upper))
+    decisions = decide_folds(samples, lower, upper, TOLERANCE)
+    says_first = decisions > 0
+    is_first = torch.arange(2 * n_pseudo, device=epochs.device) < n_pseudo
+    correct = ((says_first == is_first) & (lower == upper)).sum(dim=2)  # (problem, fold)
+    points = (correct * torch.as_tensor(weight, device=epochs.device)).sum(dim=1)
+    return points.view(n_pairs, n_repeats, -1).sum(dim=1).cpu().numpy()

@@ -10,6 +10,7 @@ import json
 import os
 import sys
 import tempfile
+import time
 from importlib import util
 from pathlib import Path
 
@@ -79,8 +80,9 @@ def run_notebook(source, executed, log, parameters=None, threads=1):
             # two kernels at once would share one history database, and a user's start-up files would join the study
             os.environ["IPYTHONDIR"] = ipython_dir
             papermill.execute_notebook(
-                source, partial, parameters, kernel_name="python3", language="python", progress_bar=False
-            )
+                source, partial, parameters, kernel_name="python3", language="python", progress_bar=False,
+                extra_arguments=["--log-level=ERROR"],  # each kernel would warn that its local port is not encrypted
+            )  # fmt: skip
         os.replace(partial, executed)
         log.unlink(missing_ok=True)
     except papermill.PapermillExecutionError as error:
@@ -236,7 +238,9 @@ def main(arguments=None):
         defaults = read_parameters(given.source)
         pairs = [text.partition("=") for text in given.parameters]
         parameters = {name: _parsed(text, defaults.get(name)) for name, _, text in pairs}
+        start = time.monotonic()
         run_notebook(given.source, given.executed, given.log, parameters, given.threads)
+        print(f"{time.monotonic() - start:6.1f} s  {given.executed}", flush=True)
     except RealnetError as error:
         print(f"error: {error}", file=sys.stderr)
         return 1

@@ -32,7 +32,7 @@ def correlation_rdm(patterns, *, block=4096, tile=1024, dtype="float64"):
     patterns : (..., n_stimuli, n_features) numpy array, DataArray or torch tensor (on a GPU the work is done there).
     block : features centred and multiplied at once.
     tile : stimuli multiplied with as many others at once. Working memory beside input and result is at most about
-        2 * tile * block + 2 * tile**2 numbers, however many stimuli and features there are.
+        2 * tile * block + 3 * tile**2 numbers, however many stimuli and features there are.
     dtype : "float64", or "float32" for twice the speed: products are then summed in float32 within a block and in
         float64 over blocks (differences to float64 of the order 1e-6).
 
@@ -251,12 +251,16 @@ def _scalar_products(array, means, rows, columns, block, dtype):
     """Scalar products of the centred patterns `rows` with those of `columns`, summed over blocks of features."""
     total = np.zeros((rows.stop - rows.start, columns.stop - columns.start))
     for start in range(0, array.shape[1], block):
-        features = slice(start, start + block)
-        left = _centred(array[rows, features], means[rows], dtype)
-        # the very same array on both sides lets numpy calculate one triangle only
-        right = left if rows == columns else _centred(array[columns, features], means[columns], dtype)
-        total += _numpy(left @ right.T)
+        # in a function of its own, so that a block is gone before the next one is made
+        total += _block_products(array, means, rows, columns, slice(start, start + block), dtype)
     return total
+
+
+def _block_products(array, means, rows, columns, features, dtype):
+    left = _centred(array[rows, features], means[rows], dtype)
+    # the very same array on both sides lets numpy calculate one triangle only
+    right = left if rows == columns else _centred(array[columns, features], means[columns], dtype)
+    return _numpy(left @ right.T)
 
 
 def _centred(values, means, dtype):

@@ -65,10 +65,11 @@ def permute_partial_spearman(rdm, feature_rdms, n_permutations=1000, seed=0):
     full = square(normalised_ranks(rdm, features.tie_tolerance)).astype(np.float32)
     rng = np.random.default_rng(seed)
     orders = rng.permuted(np.tile(np.arange(len(full)), (n_permutations, 1)), axis=1)
+    orders = orders.astype(np.uint32)  # without a sign the compiler need not look for negative positions: twice as fast
     ranks = features.ranks.astype(np.float32)
     correlations = np.empty((n_permutations, len(ranks)))
-    for start in range(0, n_permutations, 100):  # a hundred permuted RDMs of 200 images are 8 MB
-        chunk = slice(start, start + 100)
+    for start in range(0, n_permutations, 250):  # so many permuted RDMs of 200 images are 20 MB
+        chunk = slice(start, start + 250)
         correlations[chunk] = _permuted(full, orders[chunk]) @ ranks.T
     return partial_from_correlations(correlations, features.inverse)[0]
 
@@ -260,12 +261,13 @@ def _permuted(full, orders):
     n_permutations, n_stimuli = orders.shape
     rdms = np.empty((n_permutations, n_stimuli * (n_stimuli - 1) // 2), dtype=full.dtype)
     for row in prange(n_permutations):
-        position = 0
-        for i in range(n_stimuli):
-            values = full[orders[row, i]]
-            for j in range(i + 1, n_stimuli):
-                rdms[row, position] = values[orders[row, j]]
-                position += 1
+        start, order = 0, orders[row]
+        for i in range(n_stimuli - 1):
+            values, later = full[order[i]], order[i + 1 :]
+            pairs = rdms[row, start : start + len(later)]
+            for j in range(len(later)):
+                pairs[j] = values[later[j]]
+            start += len(later)
     return rdms
 
 

@@ -8,6 +8,7 @@ The solver is sequential minimal optimisation with LIBSVM's second-order working
 - the folds advance in turns, so that the processor works on one while another waits for its result.
 
 The machine code is kept beside this file (`__pycache__`): only the first call on a machine waits some seconds for it.
+All compiled loops stand in this one file, as numba notices that kept code is out of date by the file's own date alone.
 """
 
 import math
@@ -17,6 +18,7 @@ import numpy as np
 from llvmlite import ir
 from numba.extending import intrinsic
 
+COST, TOLERANCE = 1.0, 1e-4  # neurora's SVC(kernel="linear", C=1, tol=1e-4)
 FLATTEST = 1e-12  # LIBSVM's stand-in for the curvature between two equal samples
 MAX_ITERATIONS = 10_000_000  # LIBSVM's bound
 OUT_OF_REACH = 1e300  # larger than any gradient; finite, so that its last bits may carry an index
@@ -165,3 +167,68 @@ def _bias(gradient, beta, lower, upper, middle):
             total += gradient[t]
             n_free += 1
     return total / n_free if n_free > 0 else middle
+
+
+@compiled
+def score_pairs(lanes, epochs, n_channels, first, second, trials, lower, upper, weight):
+    """Points of each pair at each time, (n_pairs, n_times), summed over repeats and folds.
+
+    `epochs` (n_stimuli, n_trials, n_channels * n_times), `trials` as `realnet.decoding.draw_trials` gives them, the
+    rest as in `realnet.decoding.Folds`.
+    """
+    n_pairs, n_repeats, _, n_pseudo, _ = trials.shape
+    n_folds, n_padded = upper.shape
+    n_times = epochs.shape[2] // n_channels
+    points = np.zeros((n_pairs, n_times), dtype=np.int64)
+    averages = aligned(2 * n_pseudo, epochs.shape[2])
+    samples, gram, step = (
+        aligned(-(-n_channels // 4) * 4, n_padded),
+        aligned(n_padded, n_padded),
+        aligned(n_padded, n_padded),
+    )
+    gradient, beta, bias = aligned(n_folds, n_padded), aligned(n_folds, n_padded), np.empty(n_folds)
+    for pair in range(n_pairs):
+        for repeat in range(n_repeats):
+            _average(epochs, first[pair], trials[pair, repeat, 0], averages, 0)
+            _average(epochs, second[pair], trials[pair, repeat, 1], averages, n_pseudo)
+            for time in range(n_times):
+                for channel in range(n_channels):
+                    for s in range(2 * n_pseudo):
+                        samples[channel, s] = averages[s, channel * n_times + time]
+                fill_gram(samples, gram, step)
+                for fold in range(n_folds):
+                    for s in range(n_padded):
+                        beta[fold, s] = 0.0
+                        gradient[fold, s] = 1.0 if s < n_pseudo else -1.0
+                fit_folds(lanes, gram, step, lower, upper, TOLERANCE, gradient, beta, bias)
+                points[pair, time] += _count(gradient, bias, n_pseudo, lower, upper, weight)
+    return points
+
+
+@compiled
+def _average(epochs, stimulus, trials, averages, start):
+    """Write the mean over each row of trials (n_pseudo, n_average) into the rows of `averages` from `start` on."""
+    n_pseudo, n_average = trials.shape
+    for s in range(n_pseudo):
+        for value in range(epochs.shape[2]):
+            averages[start + s, value] = 0.0
+        for k in range(n_average):
+            trial = trials[s, k]
+            for value in range(epochs.shape[2]):
+                averages[start + s, value] += epochs[stimulus, trial, value]
+        for value in range(epochs.shape[2]):
+            averages[start + s, value] /= n_average
+
+
+@compiled
+def _count(gradient, bias, n_pseudo, lower, upper, weight):
+    """Points of the test samples, which are those without room; a decision of exactly 0 means the second stimulus."""
+    points = 0
+    for fold in range(len(bias)):
+        correct = 0
+        for s in range(2 * n_pseudo):
+            label = 1.0 if s < n_pseudo else -1.0
+            says_first = label - gradient[fold, s] + bias[fold] > 0.0
+            correct += (lower[fold, s] == upper[fold, s]) & (says_first == (s < n_pseudo))
+        points += weight[fold] * correct
+    return points

@@ -3,6 +3,7 @@
 import argparse
 import contextlib
 import fcntl
+import re
 import shutil
 import subprocess
 import sys
@@ -49,7 +50,7 @@ def run_study(name, cores="all", profile="default", arguments=()):
     StudyFailed
         A notebook failed; Snakemake has said which.
     """
-    load_study(name)
+    study = load_study(name)
     folder = REPOSITORY / "profiles" / profile
     if not (folder / "config.yaml").is_file():
         known = ", ".join(sorted(path.parent.name for path in folder.parent.glob("*/config.yaml")))
@@ -62,10 +63,30 @@ def run_study(name, cores="all", profile="default", arguments=()):
         if any((project_root() / ".snakemake" / "locks").glob("*.lock")):
             # whoever holds Snakemake's own lock is dead, or this run would not hold ours
             subprocess.run([*snakemake, "--unlock", "--quiet", "all"], pass_fds=(lock,), stderr=subprocess.DEVNULL)
-        done = subprocess.run([*snakemake, "--cores", str(cores), *_one_gpu(), *arguments], pass_fds=(lock,))
-    if done.returncode:
-        raise StudyFailed(f"study {name!r} is not complete: the first 'error:' above says why; what was done is kept")
+        command = [*snakemake, "--cores", str(cores), *_one_gpu(), *arguments]
+        if profile != "default" or arguments:
+            if subprocess.run(command, pass_fds=(lock,)).returncode:
+                raise StudyFailed(f"study {name!r} is not complete: Snakemake says why above; what was done is kept")
+        else:
+            _run_quietly(command, lock, study)
     return time.monotonic() - start
+
+
+def _run_quietly(command, lock, study):
+    """Let notebooks speak for themselves and Snakemake count; the rest of what it says goes to a log."""
+    path, sentences = study.results / "logs" / "snakemake.log", 0
+    path.parent.mkdir(parents=True, exist_ok=True)
+    process = subprocess.Popen(command, pass_fds=(lock,), stderr=subprocess.PIPE, text=True, errors="replace")
+    with path.open("w", encoding="utf-8") as log, process:
+        for line in process.stderr:
+            log.write(line)
+            sentences += line.startswith("error: ")
+            if line.startswith("error: ") or re.match(r"\d+ of \d+ steps", line):
+                print(line, end="", file=sys.stderr, flush=True)
+    if process.returncode:
+        if not sentences:  # not a notebook, but Snakemake itself
+            print(*path.read_text(encoding="utf-8").splitlines()[-12:], sep="\n", file=sys.stderr)
+        raise StudyFailed(f"study {study.name!r} is not complete, what was done is kept; see above, or {path}")
 
 
 @contextlib.contextmanager
@@ -98,6 +119,9 @@ def main(arguments=None):
     except RealnetError as error:
         print(f"error: {error}", file=sys.stderr)
         return 1
+    except KeyboardInterrupt:
+        print("stopped: the same command goes on from here", file=sys.stderr)
+        return 130
     print(f"study {given.study}: {seconds:.0f} s")
     return 0
 

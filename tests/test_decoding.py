@@ -2,13 +2,15 @@
 
 import numpy as np
 import pytest
+import torch
 from neurora.rdm_cal import eegRDM_bydecoding
 from scipy.spatial.distance import squareform
 from scipy.stats import spearmanr
 from sklearn.model_selection import StratifiedKFold
 from sklearn.svm import SVC
 
-from realnet.decoding import PAIRS_PER_TASK, decoding_rdm, draw_trials, rdm_reliability
+from realnet import decoding
+from realnet.decoding import PAIRS_PER_DRAW, decoding_rdm, draw_trials, rdm_reliability
 from realnet.errors import InvalidInput
 
 
@@ -24,8 +26,8 @@ def literal_rdm(epochs, n_average, n_folds, n_repeats, seed):
     n_stimuli, n_trials, _, n_times = epochs.shape
     first, second = np.triu_indices(n_stimuli, k=1)
     rdm = np.zeros((n_times, len(first)))
-    for start in range(0, len(first), PAIRS_PER_TASK):
-        pairs = slice(start, min(start + PAIRS_PER_TASK, len(first)))
+    for start in range(0, len(first), PAIRS_PER_DRAW):
+        pairs = slice(start, min(start + PAIRS_PER_DRAW, len(first)))
         for pair, draws in enumerate(draw_trials(seed, pairs, n_trials, n_average, n_repeats), start):
             for time in range(n_times):
                 scores = []
@@ -42,7 +44,7 @@ def literal_rdm(epochs, n_average, n_folds, n_repeats, seed):
 
 @pytest.mark.parametrize("signal", [0.1, 0.35])
 def test_accuracies_equal_those_of_scikit_learn(signal):
-    epochs = simulate(20, 80, 17, 4, signal)
+    epochs = simulate(14, 80, 17, 4, signal)
     ours = decoding_rdm(epochs, n_repeats=1, seed=3)
     theirs = literal_rdm(epochs, n_average=5, n_folds=5, n_repeats=1, seed=3)
     differs = np.abs(ours - theirs) > 1e-9
@@ -72,6 +74,30 @@ def test_epochs_without_any_signal_are_decoded_as_by_scikit_learn():
     epochs = np.zeros((3, 16, 2, 1))
     settings = {"n_average": 2, "n_folds": 3, "n_repeats": 1, "seed": 0}
     np.testing.assert_allclose(decoding_rdm(epochs, **settings), literal_rdm(epochs, **settings), atol=1e-12)
+
+
+@pytest.mark.parametrize(
+    ("shape", "settings"),
+    [
+        ((9, 80, 17, 3), {"n_average": 5, "n_folds": 5, "n_repeats": 2}),  # 36 pairs: three draws
+        ((3, 14, 2, 2), {"n_average": 2, "n_folds": 3, "n_repeats": 3}),
+    ],
+)
+def test_the_gpu_path_gives_the_same_rdm(shape, settings, monkeypatch):
+    epochs = simulate(*shape, signal=0.3)
+    compiled = decoding_rdm(epochs, **settings)
+
+    def score_with_torch(lanes, epochs, *arguments):
+        return decoding._score_pairs_torch(lanes, torch.as_tensor(epochs), *arguments)
+
+    monkeypatch.setattr(decoding, "score_pairs", score_with_torch)  # the torch code, on the processor
+    assert np.array_equal(compiled, decoding_rdm(epochs, **settings))
+
+
+@pytest.mark.skipif(not torch.cuda.is_available(), reason="needs a CUDA device")
+def test_the_rdm_of_a_gpu_is_the_same():
+    epochs = simulate(30, 80, 17, 5, signal=0.3)
+    np.testing.assert_allclose(decoding_rdm(epochs, device="cuda"), decoding_rdm(epochs), atol=1 / 60)
 
 
 def test_rdm_agrees_with_neurora(capsys):

@@ -124,6 +124,7 @@ def test_every_declared_result_and_every_executed_notebook_is_there(repository):
     ]
     assert not missing
     assert not list((repository / "results/small/logs").rglob("*.ipynb"))
+    assert "(100%) done" in (repository / "results/small/logs/snakemake.log").read_text()
 
 
 def test_the_training_notebook_got_the_parameters_of_its_network(repository):

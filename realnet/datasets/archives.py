@@ -2,6 +2,7 @@
 
 import shutil
 import stat
+import struct
 import tempfile
 import zipfile
 import zlib
@@ -21,13 +22,17 @@ def unpack_zip(archive: Path, folder: Path) -> None:
     folder.mkdir(parents=True, exist_ok=True)
     try:
         with zipfile.ZipFile(archive) as content, tempfile.TemporaryDirectory(dir=folder, prefix=".unpacking-") as room:
-            members = [member for member in content.infolist() if not member.is_dir()]
+            if (
+                len(content.infolist()) != _count_members(archive) or not content.infolist()
+            ):  # zipfile drops what follows a damaged entry
+                raise zipfile.BadZipFile("its list of members is incomplete")
+            members = [member for member in content.infolist() if not member.is_dir() or member.file_size]
             _check_members(archive, members)
             for member in members:
                 content.extract(member, room)
             for top in sorted(Path(room).iterdir()):
                 _merge(top, folder / top.name)
-    except (zipfile.BadZipFile, zlib.error, EOFError, NotImplementedError, ValueError) as error:
+    except (zipfile.BadZipFile, zlib.error, EOFError, NotImplementedError, ValueError, IndexError) as error:
         if isinstance(error, RealnetError):
             raise
         raise InvalidInput(f"{archive}: not a whole zip file ({error}); remove it and fetch it again") from error
@@ -37,12 +42,31 @@ def unpack_zip(archive: Path, folder: Path) -> None:
         raise InvalidInput(f"{archive}: {error}; unpack it by hand into {folder}") from error
 
 
+def _count_members(archive: Path) -> int:
+    """How many members the record at the end of a zip file counts."""
+    with archive.open("rb") as file:
+        file.seek(max(0, archive.stat().st_size - 65_557))  # the record and the longest comment behind it
+        end = file.read()
+    record = end[end.rfind(b"PK\x05\x06") :]
+    (count,) = struct.unpack_from("<H", record.ljust(12, b"\0"), 10)
+    if count == 0xFFFF:  # more than the record can count
+        raise NotImplementedError("more members than this can check")
+    return count
+
+
 def _check_members(archive: Path, members: list[zipfile.ZipInfo]) -> None:
     """Raise `InvalidInput` unless every member is an ordinary file inside the folder."""
     names = [member.filename.replace("\\", "/") for member in members]
     for member, name in zip(members, names, strict=True):
         parts = PurePosixPath(name).parts
-        if name.startswith("/") or ".." in parts or ":" in parts[0] or stat.S_ISLNK(member.external_attr >> 16):
+        if (
+            not parts
+            or name.endswith("/")
+            or name.startswith("/")
+            or ".." in parts
+            or ":" in parts[0]
+            or stat.S_ISLNK(member.external_attr >> 16)
+        ):
             raise InvalidInput(f"{archive}: refused, because its member {name!r} would lie outside the folder")
     if len(set(names)) != len(names):
         raise InvalidInput(f"{archive}: refused, because a member comes twice")

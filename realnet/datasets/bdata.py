@@ -125,6 +125,8 @@ def read_bdata(path: str | Path) -> BData:
             raise InvalidInput(
                 f"{path}: expected metadata of {keys.size} keys x {data.shape[1]} columns, got {values.shape}"
             )
+        if not (_is_complete(data) and _is_complete(values) and values.dtype.kind in "fiu" and _holds_text(keys)):
+            raise InvalidInput(f"{path}: expected whole matrices of numbers and keys of text; fetch the file again")
         keys = [_text(key, path) for key in keys[()].ravel()]
         values = np.asarray(values[()], dtype=float)
         if len(set(keys)) != len(keys):
@@ -160,14 +162,15 @@ def write_bdata(
     with whole_file(path) as temporary, h5py.File(temporary, "w") as file:
         data = file.create_dataset("dataset", (n_samples, layout["VoxelData"].size), dtype=float)
         _write_rows(data, blocks, np.concatenate(list(columns.values()), axis=1))
-        file["metadata/key"] = [key.encode() for key in layout]
-        file["metadata/description"] = [f"1 = {key}".encode() for key in layout]
+        # text of fixed length, as in the published files: unlike h5py's default it survives a damaged file
+        file["metadata/key"] = np.array([key.encode() for key in layout])
+        file["metadata/description"] = np.array([f"1 = {key}".encode() for key in layout])
         file["metadata/value"] = np.stack(list(layout.values()))
         file.create_group("header")
         file.create_group("vmap")
         for key, texts in (vmap or {}).items():
             for number, text in texts.items():
-                file[f"vmap/{key}/{float(number)}"] = text.encode()
+                file[f"vmap/{key}/{float(number)}"] = np.bytes_(text.encode())
     return Path(path)
 
 
@@ -228,6 +231,16 @@ def _member(group: h5py.Group, path: Path, *names: str) -> h5py.Group | h5py.Dat
     raise InvalidInput(f"{path}: expected /{names[0]} in a BData file, but it is not there; fetch the file again")
 
 
+def _is_complete(data: h5py.Dataset) -> bool:
+    """Whether as many bytes are stored as the shape says (data in chunks are stored as they come)."""
+    return data.chunks is not None or data.id.get_storage_size() == data.size * data.dtype.itemsize
+
+
+def _holds_text(data: h5py.Dataset) -> bool:
+    """Whether a dataset is of text by its declared type; reading a damaged type as if it were crashes HDF5 itself."""
+    return data.dtype.kind == "S" or h5py.check_string_dtype(data.dtype) is not None
+
+
 def _text(value: object, path: Path) -> str:
     """A byte string of the file as text."""
     if isinstance(value, str):
@@ -242,7 +255,9 @@ def _text(value: object, path: Path) -> str:
 
 def _read_vmap(file: h5py.File, path: Path) -> dict[str, dict[float, str]]:
     """`/vmap/<key>/<number>` -> {key: {number: text}}; empty in files that have none."""
-    return {
-        key: {float(number): _text(text[()], path) for number, text in group.items()}
-        for key, group in file.get("vmap", {}).items()
-    }
+    vmap: dict[str, dict[float, str]] = {}
+    for key, group in file.get("vmap", {}).items():
+        if not all(_holds_text(text) and text.shape == () for text in group.values()):
+            raise InvalidInput(f"{path}: expected text in /vmap/{key}; fetch the file again")
+        vmap[key] = {float(number): _text(text[()], path) for number, text in group.items()}
+    return vmap

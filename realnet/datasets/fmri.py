@@ -103,8 +103,9 @@ def load_means(bdata: BData, rows: np.ndarray, stimuli: np.ndarray, voxels: str,
     place = np.cumsum(rows) - 1
     sums = np.zeros((len(names), int(columns.sum())))
     for here, block in bdata.blocks(columns, rows, chunk):
-        for row, sample in zip(place[here], block, strict=True):
-            sums[which[row]] += sample
+        with np.errstate(over="ignore", invalid="ignore"):  # what is not finite is reported below
+            for row, sample in zip(place[here], block, strict=True):
+                sums[which[row]] += sample
     _check_finite(bdata, sums)
     sums /= counts[:, None]
     data = xr.Dataset({"responses": (("stimulus", "voxel"), sums)}, coords=read_rois(bdata, columns))
@@ -148,7 +149,10 @@ def read_rois(bdata: BData, columns: np.ndarray) -> xr.Coordinates:
     for key in bdata.metadata:
         if key.startswith("ROI_"):
             name = key.removeprefix("ROI_").replace("hV4", "V4")
-            mask = bdata.columns(key)[columns]
+            mask = bdata.columns(key)
+            if (mask & ~bdata.columns("VoxelData")).any():
+                raise InvalidInput(f"{bdata.path}: {key} marks columns that are no voxels; fetch the file again")
+            mask = mask[columns]
             if name in masks and not np.array_equal(mask, masks[name]):
                 raise InvalidInput(f"{bdata.path}: ROI_hV4 and ROI_V4 differ, so which voxels are V4 is unclear")
             masks[name] = mask

@@ -3,8 +3,8 @@
 from dataclasses import dataclass
 
 import numpy as np
+import scipy.linalg
 import xarray as xr
-from sklearn.decomposition import PCA
 
 from realnet.errors import InvalidInput
 
@@ -77,22 +77,25 @@ def fit_components(
     mean = values.mean(axis=0)
     scale = values.std(axis=0) if voxel_scaling == "zscore" else np.ones(len(mean))
     scale[scale <= 1e-12 * np.abs(mean).max(initial=1)] = 1.0  # a voxel that never changes stays 0
-    pca = PCA(n_components, svd_solver="full").fit((values - mean) / scale)
-    sd = np.sqrt(pca.explained_variance_ * (len(values) - 1) / len(values))  # of the scores, with divisor n
-    component_scale = {
-        "zscore": sd,
-        "global": np.full(n_components, np.sqrt(np.mean(sd**2))),
-        "none": np.ones(n_components),
-    }
-    if component_scaling != "none" and not (component_scale[component_scaling] > 1e-9).all():
+    centred = (values - mean) / scale
+    # The left singular vectors are the eigenvectors of the images' own product matrix: with ten times as many voxels as
+    # images this takes a tenth of the time of a singular value decomposition.
+    products = centred @ centred.T
+    n = len(values)
+    eigenvalues, vectors = scipy.linalg.eigh(products, subset_by_index=(n - n_components, n - 1))
+    eigenvalues, vectors = eigenvalues[::-1], vectors[:, ::-1]
+    if eigenvalues[-1] <= 1e-10 * eigenvalues[0]:
         raise InvalidInput(f"n_components {n_components}: the last components have no variance; ask for fewer of them")
+    vectors = vectors * np.sign(vectors[np.abs(vectors).argmax(axis=0), np.arange(n_components)])  # signs are arbitrary
+    sd = np.sqrt(eigenvalues / n)  # of the scores
+    component_scale = {"zscore": sd, "global": np.full_like(sd, np.sqrt(np.mean(sd**2))), "none": np.ones_like(sd)}
     return Components(
         subject=training.attrs.get("subject"),
         mean=mean,
         scale=scale,
-        axes=pca.components_,
+        axes=(centred.T @ vectors / np.sqrt(eigenvalues)).T,
         component_scale=component_scale[component_scaling],
-        explained_variance_ratio=pca.explained_variance_ratio_,
+        explained_variance_ratio=eigenvalues / np.trace(products),
     )
 
 

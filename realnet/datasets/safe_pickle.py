@@ -9,6 +9,7 @@ itself: it builds dicts, lists, tuples, text, numbers and numpy arrays of plain 
 import mmap
 import pickletools
 import re
+import tokenize
 from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
@@ -18,6 +19,13 @@ import numpy as np
 from realnet.errors import InvalidInput, MissingInput
 
 _PLAIN_DTYPE = re.compile(r"[<>|=]?[?biufcSUO]\d{0,4}")
+
+
+# What numpy's reader of headers and pickletools raise for damaged files.
+_DAMAGE = (
+    *(ValueError, TypeError, LookupError, OverflowError, MemoryError, OSError, RecursionError),
+    *(SyntaxError, tokenize.TokenError),
+)
 
 
 class _Refused(Exception):
@@ -41,7 +49,7 @@ def load_dict(path: str | Path) -> dict[str, Any]:
             value = _Interpreter().run(content)
     except _Refused as error:
         raise InvalidInput(f"{path}: refused, because {error}; fetch the file again from its publisher") from error
-    except (ValueError, TypeError, LookupError, OverflowError, MemoryError, OSError, RecursionError) as error:
+    except _DAMAGE as error:
         raise InvalidInput(f"{path}: not a whole pickled dict ({error}); fetch the file again") from error
     if isinstance(value, np.ndarray) and value.dtype == object and value.shape == ():
         value = value.item()

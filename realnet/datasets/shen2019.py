@@ -137,11 +137,11 @@ def _names(root: str | Path, split: str) -> dict[int, str]:
     lists = find_files(root, f"(?:stimulus_)?{SPLITS[split].session}\\.tsv")
     if not lists:
         return dict(enumerate(known, start=1))
-    return read_stimulus_list(lists[0])
+    return read_stimulus_list(lists[0], SPLITS[split].n_stimuli)
 
 
-def read_stimulus_list(path: Path) -> dict[int, str]:
-    """A published list of images -> {number: name}.
+def read_stimulus_list(path: Path, n_stimuli: int | None = None) -> dict[int, str]:
+    """A published list of images -> {number: name}; `n_stimuli`: how many there must be, where that is known.
 
     The file has no header and columns name, stimulus_id, category_index, image_index; numbers are those of the last
     column, which counts the images. Raises `InvalidInput` if a line does not fit or a name or number comes twice.
@@ -158,6 +158,8 @@ def read_stimulus_list(path: Path) -> dict[int, str]:
         ) from error
     if len(names) != len(lines) or len(set(names.values())) != len(lines) or "" in names.values():
         raise InvalidInput(f"{path}: expected every image and every number once, but some come twice; fetch it again")
+    if n_stimuli not in (None, len(names)):
+        raise InvalidInput(f"{path}: expected {n_stimuli} images, got {len(names)}; fetch the file again")
     return names
 
 

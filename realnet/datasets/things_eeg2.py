@@ -17,6 +17,7 @@ from realnet.errors import InvalidInput, MissingInput
 
 N_SUBJECTS = 10
 CHANNELS = ("Pz", "P3", "P7", "O1", "Oz", "O2", "P4", "P8", "P1", "P5", "PO7", "PO3", "POz", "PO4", "PO8", "P6", "P2")
+_LARGEST = 1e6  # whitened EEG is of the order of 1, in volts or microvolts it is below this too
 # prefix of the keys in image_metadata.npy, and folder of the images
 _SPLITS = {"test": ("test", "test_images"), "training": ("train", "training_images")}
 
@@ -50,8 +51,10 @@ def load(
     channels = _choose_channels(names, path)
     kept = _choose_times(times, window, path)
     data = data[:, :, :, kept] if channels == list(range(len(names))) else data[:, :, channels, kept]
-    if not np.isfinite(data).all():
-        raise InvalidInput(f"{path}: expected finite EEG, but some samples are NaN or infinite; fetch the file again")
+    if not (np.abs(data).max(initial=0) < _LARGEST):  # also false for NaN
+        raise InvalidInput(
+            f"{path}: expected finite EEG, but some samples are NaN or above {_LARGEST:g}; fetch it again"
+        )
     eeg = xr.DataArray(
         np.ascontiguousarray(data),
         dims=("stimulus", "repeat", "channel", "time"),

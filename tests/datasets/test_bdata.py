@@ -126,7 +126,7 @@ def replace(name, value):
         (replace("metadata/key", [b"VoxelData", b"ROI_V1", b"ROI_V1", b"Label", b"stimulus_name"]), "once"),
         (replace("metadata/key", [b"\xff\xfe", b"a", b"b", b"c", b"d"]), "UTF-8"),
         (replace("metadata", np.zeros(3)), "BData"),
-        (replace("vmap/stimulus_name/1.0", np.zeros((2, 2))), "expected text"),
+        (replace("vmap/stimulus_name/1.0", np.zeros((2, 2))), "expected text in /vmap/stimulus_name"),
         (lambda file: file["vmap/stimulus_name"].move("1.0", "one"), "BData"),
     ],
 )

@@ -71,11 +71,11 @@ def answer(status, body=b"", **headers):
 
 @pytest.fixture
 def get(server, tmp_path):
-    """Downloads from the server with short timeouts; returns the path of the file."""
+    """Downloads from the server with short pauses; returns the path of the file."""
 
     def run(*behaviours, target=tmp_path / "raw" / "sub-01.h5", **options):
         server.behaviours[:] = behaviours or [whole]
-        options = {"timeout": 0.3, "attempts": 3, "pause": 0.01, "progress": False, "page": "https://page"} | options
+        options = {"timeout": 20.0, "attempts": 3, "pause": 0.01, "progress": False, "page": "https://page"} | options
         Download(server.address, target, **options).run()
         return target
 
@@ -98,8 +98,7 @@ def test_a_file_comes_whole_and_takes_its_name(get, known):
 
 @pytest.mark.parametrize("break_off", [truncates, stalls, dies])
 def test_a_broken_transfer_goes_on_where_it_broke(get, server, break_off):
-    assert is_whole(get(break_off, whole, known_hash=SHA))
-    assert len(server.requests) == 2
+    assert is_whole(get(break_off, whole, known_hash=SHA, timeout=0.5 if break_off is stalls else 20))
     assert int(server.requests[1]["Range"].strip("bytes=-")) > 0
 
 
@@ -270,7 +269,7 @@ def test_a_folder_that_cannot_be_written_is_explained(get, tmp_path, monkeypatch
 
 def test_no_call_hangs_on_a_server_that_says_nothing(get):
     with pytest.raises(MissingInput, match="timed out"):  # the server would wait until the end of the test
-        get(lambda h: h.server.world.stop.wait(), attempts=2)
+        get(lambda h: h.server.world.stop.wait(), attempts=2, timeout=0.3)
 
 
 def test_problems_of_a_file_are_named(tmp_path):

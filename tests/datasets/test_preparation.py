@@ -1,6 +1,7 @@
 import numpy as np
 import pytest
 import xarray as xr
+from sklearn.decomposition import PCA
 
 from realnet.datasets import shen2019
 from realnet.datasets.preparation import check_same_stimuli, check_same_voxels, fit_components, reliability
@@ -31,6 +32,22 @@ def test_components_are_those_of_a_singular_value_decomposition(voxel_scaling, c
     signs = np.sign((found.values * expected).sum(axis=0))
     np.testing.assert_allclose(found.values, expected * signs, rtol=1e-8, atol=1e-10)
     np.testing.assert_array_equal(found["stimulus"], test["stimulus"])
+
+
+@pytest.mark.parametrize("n_voxels", [60, 25])
+def test_axes_and_shares_of_variance_are_those_of_sklearn(n_voxels):
+    training = responses(n_voxels=n_voxels)
+    fitted = fit_components(training, 24, voxel_scaling="none", component_scaling="none")
+    oracle = PCA(24, svd_solver="full").fit(training.values)
+    np.testing.assert_allclose(fitted.explained_variance_ratio, oracle.explained_variance_ratio_, rtol=1e-9)
+    np.testing.assert_allclose(np.abs(fitted.axes @ oracle.components_.T), np.eye(24), atol=1e-7)
+
+
+def test_components_without_variance_are_an_error():
+    training = responses(n_voxels=30)
+    training[:, 10:] = training[:, :20].values  # 30 voxels of rank 10 to 20
+    with pytest.raises(InvalidInput, match="no variance"):
+        fit_components(training, 25)
 
 
 def test_scores_of_training_images_have_the_variance_that_the_scaling_says():

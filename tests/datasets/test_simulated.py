@@ -281,19 +281,31 @@ def test_an_interrupted_world_goes_on_without_a_trace_of_the_interruption(tmp_pa
     write_world(tmp_path, SMALL, progress=False)
     names = {path.relative_to(tmp_path) for path in tmp_path.rglob("*")}
     assert names == {path.relative_to(world) for path in world.rglob("*")}
-    for name in [
-        "shen2019/sub-03_perceptionLetterImage_original_VC.h5",
-        "things_eeg2/sub-01/preprocessed_eeg_test.npy",
-    ]:
+    for name in ("horikawa2017/Subject4.h5", "things_eeg2/sub-01/preprocessed_eeg_test.npy"):
         assert (tmp_path / name).read_bytes() == (world / name).read_bytes(), "same seed, same bytes"
 
 
-def test_other_settings_replace_the_world_but_recordings_from_elsewhere_are_never_deleted(tmp_path):
+def test_recordings_from_elsewhere_are_never_deleted(tmp_path):
     (tmp_path / "shen2019").mkdir()
     (tmp_path / "shen2019" / "precious.h5").write_bytes(b"real")
     with pytest.raises(InvalidInput, match="was not simulated"):
         write_world(tmp_path, SMALL, progress=False)
     assert (tmp_path / "shen2019" / "precious.h5").read_bytes() == b"real"
+
+
+def test_files_of_other_settings_are_gone_before_the_first_new_one_is_written(tmp_path, monkeypatch):
+    (tmp_path / "shen2019").mkdir()
+    (tmp_path / "shen2019" / "old.h5").write_bytes(b"of another seed")
+    (tmp_path / "world.json").write_text(json.dumps({"digest": "other", "files": {"shen2019/old.h5": 15}}))
+    (tmp_path / ".world.json").write_text("other")
+
+    def first_picture(*_):
+        assert not (tmp_path / "shen2019").exists() and not (tmp_path / "world.json").exists()
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(published, "write_picture", first_picture)
+    with pytest.raises(KeyboardInterrupt):
+        write_world(tmp_path, SMALL, progress=False)
     assert world_digest(SMALL) != world_digest(SMALL.model_copy(update={"seed": 1}))
 
 

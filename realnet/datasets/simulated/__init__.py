@@ -4,6 +4,7 @@ Everything that reads it cannot know whether a person or a formula was recorded;
 analysis should find.
 """
 
-from realnet.datasets.simulated.world import read_truth, write_world
+from realnet.datasets.simulated.truth import read_truth
+from realnet.datasets.simulated.world import write_world
 
 __all__ = ["read_truth", "write_world"]

@@ -81,7 +81,7 @@ def _draw(dimensions, rng, size):
     lean = uniform(0, np.pi)
     grating = np.sin(2 * np.pi * (2.75 + 1.75 * frequency) * (u * np.cos(lean) + v * np.sin(lean)) + uniform(0, 6.28))
     surface = 0.62 * (1 + (0.45 + 0.4 * contrast) * grating)
-    lit = uniform(0.5, 1.5) * (1 + uniform(-0.2, 0.2) * x + uniform(-0.2, 0.2) * y)
+    lit = uniform(0.75, 1.15) * (1 + uniform(-0.2, 0.2) * x + uniform(-0.2, 0.2) * y)
     colour = hue_to_rgb(0.36 * (hue + 1), 0.6 + 0.4 * saturation)
     ground = _background(rng, n, x, y)
     return ground + inside[..., None] * (colour * (surface * lit)[..., None] - ground)
@@ -93,8 +93,7 @@ def _background(rng, n, x, y):
     one, two = rng.uniform(0.3, 0.7, (2, n, 1, 1, 1)).astype(np.float32) + tint
     way, phase, cycles = (rng.uniform(0, high, (n, 1, 1)).astype(np.float32) for high in (2 * np.pi, 2 * np.pi, 3))
     along = x * np.cos(way) + y * np.sin(way)
-    strength = rng.uniform(0, 1, (n, 1, 1)).astype(np.float32)  # down to a plain ground
-    mix = (0.5 + strength * (0.4 * along + 0.1 * np.sin(2 * np.pi * cycles * along + phase)))[..., None]
+    mix = (0.5 + 0.35 * along + 0.1 * np.sin(2 * np.pi * cycles * along + phase))[..., None]
     return one + np.clip(mix, 0, 1) * (two - one)
 
 

@@ -83,7 +83,8 @@ def gabor_energy(pictures, wavelengths=(4, 8, 16), n_orientations=4, n_cells=8):
     for wavelength in wavelengths:
         for angle in np.pi * np.arange(n_orientations) / n_orientations:
             distance = np.hypot(fx - np.cos(angle) / wavelength, fy - np.sin(angle) / wavelength)
-            magnitude = np.abs(np.fft.ifft2(spectrum * np.exp(-0.5 * (distance * wavelength / 0.35) ** 2)))
+            passed = np.exp(-0.5 * (distance * wavelength / 0.35) ** 2).astype(np.float32)
+            magnitude = np.abs(np.fft.ifft2(spectrum * passed))
             squares = magnitude[:, : cell * n_cells, : cell * n_cells].reshape(-1, n_cells, cell, n_cells, cell)
             energies.append(np.sqrt(squares.mean(axis=(2, 4))).reshape(len(pictures), -1))
     return np.concatenate(energies, axis=1)

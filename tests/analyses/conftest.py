@@ -1,0 +1,63 @@
+"""A study without recordings: random RDMs of networks, people and dimensions where the notebooks would leave them."""
+
+import numpy as np
+import pytest
+
+from realnet.analyses.common import main_networks
+from realnet.brain_rdms import TEST_SETS
+from realnet.cornet import LAYERS
+from realnet.networks import STIMULUS_SETS
+from realnet.rdm import correlation_rdm, difference_rdm, labelled
+from realnet.results import model_rdms_path, prepared_path, save_arrays
+from realnet.study import Study
+
+N_STIMULI = {"natural": 40, "shapes": 10, "letters": 8, "things": 16}
+ROIS = ("V1", "LOC")
+
+
+@pytest.fixture(scope="session")
+def study(tmp_path_factory):
+    """Two taught subjects, two other people, four EEG subjects; the RDM of ReAlnet resembles everybody's."""
+    patch = pytest.MonkeyPatch()
+    patch.setenv("REALNET_ROOT", str(tmp_path_factory.mktemp("root")))
+    study = Study.model_validate({
+        "name": "random", "description": "random RDMs",
+        "fmri": {"subjects": [1, 2], "other_subjects": [1, 2], "rois": ROIS},
+        "training": {"betas": [40], "seeds": [0]}, "eeg": {"subjects": [1, 2, 3, 4]},
+        "inference": {"n_bootstraps": 50, "n_permutations": 100},
+    })  # fmt: skip
+    rng = np.random.default_rng(0)
+    ids = {name: [f"{name}-{i}" for i in range(n)] for name, n in N_STIMULI.items()}
+    truth = {name: rng.normal(size=(n, 6)) for name, n in N_STIMULI.items()}
+
+    def noisy(name, noise, *lead):
+        return correlation_rdm(truth[name] + noise * rng.normal(size=(*lead, *truth[name].shape)))
+
+    noises = {"cornet": 2.0, "control": 2.0, "realnet": 0.3, "null": 4.0}
+    for network in study.networks():
+        rdms = {
+            name: labelled(noisy(name, noises[network.model], len(LAYERS)), ids[name], ("layer",), layer=list(LAYERS))
+            for name in STIMULUS_SETS
+        }
+        save_arrays(model_rdms_path(study, network), rdms)
+    people = {"subject": ["sub-01", "sub-02"], "roi": list(ROIS)}
+    fmri = {
+        name: labelled(noisy(name, 0.7, 2, len(ROIS)), ids[name], ("subject", "roi"), **people) for name in TEST_SETS
+    }
+    save_arrays(prepared_path(study, "shen2019_rdms"), fmri)
+    save_arrays(prepared_path(study, "horikawa2017_rdms"), {"natural": fmri["natural"]})
+    eeg = labelled(
+        noisy("things", 1.0, 4, 5), ids["things"], ("subject", "time"),
+        subject=[f"sub-{i:02d}" for i in range(1, 5)], time=[0.0, 0.01, 0.02, 0.03, 0.04],
+    )  # fmt: skip
+    save_arrays(prepared_path(study, "things_eeg2_rdms"), {"things": eeg})
+    dimensions = labelled(difference_rdm(truth["things"].T), ids["things"], ("dimension",), dimension=list("abcdef"))
+    save_arrays(prepared_path(study, "things_dimensions_rdms"), {"things": dimensions})
+    yield study
+    patch.undo()
+
+
+@pytest.fixture(scope="session")
+def networks(study):
+    """The networks of the main figures."""
+    return main_networks(study)

@@ -1,0 +1,98 @@
+"""Chapters 05, 06 and the landing page: each number of the tables is the one that its columns name."""
+
+import numpy as np
+import pandas as pd
+import pingouin
+import pytest
+from scipy.stats import rankdata, sem, spearmanr
+
+from realnet.analyses.dimensions import dimension_table, top_dimensions
+from realnet.analyses.eeg import eeg_table
+from realnet.analyses.fmri import fmri_differences, similarity_table
+from realnet.analyses.summary import readable, summary_table
+from realnet.brain_rdms import TEST_SETS
+from realnet.results import load_array, load_prepared, model_rdms_path, save_table
+
+
+@pytest.fixture(scope="module")
+def eeg(study, networks):
+    return eeg_table(study, networks)
+
+
+@pytest.fixture(scope="module")
+def dimensions(study, networks):
+    return dimension_table(study, networks)
+
+
+def test_every_eeg_similarity_is_scipys_spearman_at_its_time(study, networks, eeg):
+    brains = load_prepared(study, "things_eeg2_rdms", "things")
+    network = networks[-1]
+    model = load_array(model_rdms_path(study, network), "things", "02_training")
+    rows = eeg[(eeg.metric == "rho") & (eeg.model == network.model) & (eeg.trained_on == network.trained_on)]
+    assert len(rows) == 4 * 4 * 5
+    for row in rows.itertuples():
+        brain = brains.sel(subject=row.subject, time=row.time).values
+        assert row.value == pytest.approx(spearmanr(model.sel(layer=row.layer).values, brain).statistic, abs=1e-9)
+
+
+def test_eeg_differences_average_the_teachers_before_the_people(eeg):
+    rho = eeg[eeg.metric == "rho"].groupby(["model", "layer", "time", "subject"]).value.mean()
+    rows = eeg[(eeg.metric == "difference") & (eeg.model == "realnet")]
+    assert len(rows) == 2 * 4 * 5
+    for row in rows.itertuples():
+        people = rho["realnet", row.layer, row.time] - rho[row.reference, row.layer, row.time]
+        assert row.value == pytest.approx(people.mean()) and row.sem == pytest.approx(sem(people))
+        assert 0 < row.p <= 1
+
+
+def test_partial_correlations_are_pingouins(study, networks, dimensions):
+    features = load_prepared(study, "things_dimensions_rdms", "things")
+    network = networks[1]
+    model = load_array(model_rdms_path(study, network), "things", "02_training").sel(layer="V4")
+    frame = pd.DataFrame(rankdata(features.values, axis=1).T, columns=list("abcdef")).assign(model=model.values)
+    for name in "abcdef":
+        others = [other for other in "abcdef" if other != name]
+        expected = pingouin.partial_corr(frame, x="model", y=name, covar=others, method="spearman").r.item() ** 2
+        chosen = dimensions.query("metric == 'partial_rho2' and layer == 'V4' and dimension == @name")
+        chosen = chosen[(chosen.model == network.model) & (chosen.trained_on == network.trained_on)]
+        assert chosen.value.item() == pytest.approx(expected, abs=1e-10)
+
+
+def test_dimension_changes_are_differences_of_means_in_it_with_their_interval(dimensions):
+    means = dimensions.query("metric == 'partial_rho2' and layer == 'IT'").groupby(["model", "dimension"]).value.mean()
+    for row in dimensions[dimensions.metric == "difference"].itertuples():
+        assert row.value == pytest.approx(means[row.model, row.dimension] - means[row.reference, row.dimension])
+        assert row.lower <= row.upper and 0 <= row.p <= 1
+
+
+def test_top_dimensions_are_those_that_realnets_it_shares_most_with(dimensions):
+    means = dimensions.query("metric == 'partial_rho2' and layer == 'IT' and model == 'realnet'")
+    means = means.groupby("dimension").value.mean()
+    top = top_dimensions(dimensions, n=2)
+    assert means[top[0]] == means.max() and means[top[1]] == np.sort(means)[-2]
+
+
+def test_the_summary_counts_what_the_tables_hold(study, networks, eeg, dimensions):
+    shen = {name: load_prepared(study, "shen2019_rdms", name) for name in TEST_SETS}
+    within = pd.concat(
+        [similarity_table(study, "shen2019", name, rdms, networks) for name, rdms in shen.items()]
+        + [fmri_differences(study, "shen2019", name, rdms, networks, within=True) for name, rdms in shen.items()]
+    )
+    across = fmri_differences(study, "horikawa2017", "natural", shen["natural"], networks, within=False)
+    for name, table in (("fmri_within_subject", within), ("fmri_across_subjects", across), ("eeg", eeg),
+                        ("object_dimensions", dimensions)):  # fmt: skip
+        save_table(study, name, table)
+    summary = summary_table(study).set_index(["question", "reference"])
+    rows = within[(within.metric == "difference") & (within.roi == "mean") & (within.model == "realnet")]
+    rows = rows[(rows.stimulus_set == "natural") & (rows.reference == "control")]
+    own = summary.loc[("own subject, natural", "control")]
+    assert (own.found, own.n) == ((rows.lower > 0).sum(), 2) and own.value == pytest.approx(rows.value.mean())
+    it = eeg[
+        (eeg.metric == "difference") & (eeg.model == "realnet") & (eeg.layer == "IT") & (eeg.reference == "cornet")
+    ]
+    assert summary.loc[("eeg", "cornet")].found == ((it.p < 0.05) & (it.value > 0)).sum()
+    change = dimensions[(dimensions.metric == "difference") & (dimensions.model == "realnet")]
+    change = change[change.reference == "cornet"].set_index("dimension").value
+    assert summary.loc[("dimensions", "cornet")].detail.startswith(change.idxmax())
+    shown = readable(summary_table(study))
+    assert list(shown.columns) == ["ReAlnet against CORnet", "ReAlnet against Control"] and shown.notna().all(axis=None)

@@ -1,0 +1,118 @@
+"""Chapters 03 and 04: each number of the tables is the one that its columns name."""
+
+import numpy as np
+import pytest
+from scipy.stats import rankdata, spearmanr
+
+from realnet.analyses.fmri import fmri_differences, own_subject, similarity_table
+from realnet.cornet import LAYERS
+from realnet.results import COLUMNS, load_array, load_prepared, load_table, model_rdms_path, save_table
+
+
+@pytest.fixture(scope="module")
+def brains(study):
+    return load_prepared(study, "shen2019_rdms", "natural")
+
+
+@pytest.fixture(scope="module")
+def similarities(study, networks, brains):
+    return similarity_table(study, "shen2019", "natural", brains, networks)
+
+
+@pytest.fixture(scope="module")
+def differences(study, networks, brains):
+    return fmri_differences(study, "shen2019", "natural", brains, networks, within=True)
+
+
+def _rho(study, network, layer, brains, subject, roi):
+    model = load_array(model_rdms_path(study, network), "natural", "02_training").sel(layer=layer)
+    return spearmanr(model.values, brains.sel(subject=subject, roi=roi).values).statistic
+
+
+def test_every_similarity_is_scipys_spearman_of_the_two_rdms_it_names(study, networks, brains, similarities):
+    rows = similarities[similarities.layer.isin(LAYERS)]
+    assert len(rows) == len(networks) * 4 * 2 * 2
+    by_columns = {tuple(n.columns.values()): n for n in networks}
+    for row in rows.itertuples():
+        network = by_columns[(row.model, row.trained_on, row.beta, row.seed)]
+        assert row.value == pytest.approx(_rho(study, network, row.layer, brains, row.subject, row.roi), abs=1e-12)
+
+
+def test_best_is_the_highest_layer_and_cross_validated_does_not_look(similarities):
+    keys = ["model", "trained_on", "subject", "roi"]
+    layers = similarities[similarities.layer.isin(LAYERS)].groupby(keys).value.max()
+    best = similarities[similarities.layer == "best"].set_index(keys).value
+    np.testing.assert_allclose(best.loc[layers.index], layers)
+    chosen = similarities[similarities.layer == "cross-validated"].set_index(keys).value
+    assert chosen.mean() < best.mean()
+
+
+def test_ceilings_are_those_of_the_regions_people(brains, similarities):
+    for roi, rows in similarities.groupby("roi"):
+        rdms = brains.sel(roi=roi).values
+        ranks = rankdata(rdms, axis=1)
+        lower = np.mean([spearmanr(rdms[i], rdms[1 - i]).statistic for i in range(2)])
+        upper = np.mean([spearmanr(rdm, ranks.mean(axis=0)).statistic for rdm in rdms])
+        np.testing.assert_allclose(rows.ceiling_lower, lower, atol=1e-12)
+        assert (rows.ceiling_upper - upper).abs().max() < 0.05  # means of raw or of rank-transformed RDMs
+
+
+def test_a_difference_is_realnet_minus_its_own_reference_at_the_best_layer(similarities, differences):
+    best = similarities[similarities.layer == "best"].set_index(["model", "trained_on", "subject", "roi"]).value
+    rows = differences[(differences.metric == "difference") & (differences.roi != "mean")]
+    assert set(rows.subject) == {"sub-01", "sub-02"} and (rows.subject == rows.trained_on).all()
+    for row in rows.itertuples():
+        base = best["cornet", "", row.subject, row.roi] if row.reference == "cornet" else (
+            best["control", row.trained_on, row.subject, row.roi]
+        )  # fmt: skip
+        assert row.value == pytest.approx(best[row.model, row.trained_on, row.subject, row.roi] - base, abs=1e-12)
+        assert row.lower <= row.upper
+
+
+def test_the_mean_over_regions_is_their_mean(differences):
+    rows = differences[differences.metric == "difference"]
+    keys = ["model", "trained_on", "reference", "subject"]
+    parts = rows[rows.roi != "mean"].groupby(keys).value.mean()
+    np.testing.assert_allclose(rows[rows.roi == "mean"].set_index(keys).value.loc[parts.index], parts, atol=1e-12)
+
+
+def test_improvement_is_the_difference_over_the_reference(similarities, differences):
+    best = similarities[(similarities.layer == "best") & (similarities.model == "cornet")].set_index(["subject", "roi"])
+    rows = differences[(differences.reference == "cornet") & (differences.roi != "mean")]
+    wide = rows.pivot_table(index=["model", "subject", "roi"], columns="metric", values="value").dropna()
+    assert len(wide) > 0
+    for (_, subject, roi), row in wide.iterrows():
+        assert row.improvement == pytest.approx(row.difference / best.value[subject, roi])
+
+
+def test_a_planted_gain_is_found_and_the_null_networks_gain_nothing(differences):
+    rows = differences[(differences.metric == "difference") & (differences.roi == "mean")]
+    assert (rows[rows.model == "realnet"].lower > 0).all()
+    assert (rows[rows.model == "null"].value < 0).all()
+
+
+def test_across_subjects_every_network_meets_every_person_and_their_mean(study, networks, brains):
+    table = fmri_differences(study, "horikawa2017", "natural", brains, networks, within=False)
+    rows = table[(table.metric == "difference") & (table.roi == "V1") & (table.reference == "cornet")]
+    realnet = rows[rows.model == "realnet"]
+    assert set(zip(realnet.trained_on, realnet.subject, strict=True)) == {
+        (a, b) for a in ("sub-01", "sub-02") for b in ("sub-01", "sub-02", "mean")
+    }
+    people = realnet[realnet.subject != "mean"].groupby("trained_on").value.mean()
+    mean = realnet[realnet.subject == "mean"].set_index("trained_on").value
+    np.testing.assert_allclose(mean.loc[people.index], people, atol=1e-12)
+
+
+def test_own_subject_keeps_cornet_and_the_taught_network_alone(similarities):
+    own = own_subject(similarities)
+    assert set(own[own.model == "cornet"].subject) == {"sub-01", "sub-02"}
+    taught = own[own.model != "cornet"]
+    assert (taught.trained_on == taught.subject).all() and len(taught) > 0
+
+
+def test_tables_keep_their_columns_and_the_model_called_null_on_disk(study, similarities):
+    saved = save_table(study, "fmri_within_subject", similarities)
+    assert list(saved.columns[: len(COLUMNS)]) == COLUMNS
+    loaded = load_table(study, "fmri_within_subject")
+    assert set(loaded.model) == {"cornet", "control", "realnet", "null"} and set(loaded.study) == {"random"}
+    np.testing.assert_allclose(loaded.value, saved.value)

@@ -1,0 +1,96 @@
+"""Pictures enter a network as they are, in order, and the activations of its layers come out."""
+
+import numpy as np
+import pytest
+import torch
+from PIL import Image
+from scipy.spatial.distance import pdist
+from torchvision import transforms
+
+from realnet.activations import compute_activations, compute_model_rdms, load_images, normalise, prepare_arrays
+from realnet.cornet import LAYERS, CORnetS
+from realnet.efficientnet import EFFICIENTNET_LAYERS, EfficientNetLite0
+from realnet.errors import InvalidInput, MissingInput
+
+
+@pytest.fixture(scope="module")
+def network():
+    torch.manual_seed(0)
+    return CORnetS(width=0.125, n_classes=10).eval()
+
+
+@pytest.fixture
+def pictures(tmp_path):
+    rng = np.random.default_rng(0)
+    paths = []
+    for i, (size, mode, ending) in enumerate(
+        [((50, 80), "RGB", "png"), ((64, 64), "L", "tiff"), ((70, 40), "RGBA", "png")]
+    ):
+        channels = {"L": (), "RGB": (3,), "RGBA": (4,)}[mode]
+        values = rng.integers(0, 256, (size[1], size[0], *channels), dtype=np.uint8)
+        paths.append(tmp_path / f"picture{i}.{ending}")
+        Image.fromarray(values).save(paths[-1])
+    return paths
+
+
+def test_pictures_are_resized_whole_as_pillow_does(pictures):
+    images = load_images(pictures, 32)
+    assert images.shape == (3, 3, 32, 32) and images.dtype == torch.uint8
+    for path, image in zip(pictures, images, strict=True):
+        whole = Image.open(path).convert("RGB").resize((32, 32), Image.Resampling.BILINEAR)
+        difference = image.permute(1, 2, 0).numpy().astype(int) - np.asarray(whole).astype(int)
+        assert np.abs(difference).max() <= 1  # rounding
+
+
+def test_a_picture_of_the_right_size_passes_bit_by_bit(pictures):
+    grey = np.asarray(Image.open(pictures[1]))
+    assert (load_images([pictures[1]], 64)[0].numpy() == grey).all()
+
+
+def test_arrays_and_files_give_the_same_images(pictures):
+    array = np.asarray(Image.open(pictures[0]).convert("RGB"))
+    assert torch.equal(prepare_arrays(array[None], 32), load_images(pictures[:1], 32))
+
+
+def test_normalise_equals_torchvision():
+    images = torch.randint(0, 256, (4, 3, 8, 8), dtype=torch.uint8)
+    expected = transforms.Normalize((0.485, 0.456, 0.406), (0.229, 0.224, 0.225))(images.float() / 255)
+    torch.testing.assert_close(normalise(images), expected)
+
+
+def test_missing_and_broken_pictures_are_named(tmp_path):
+    with pytest.raises(MissingInput, match=r"absent\.png"):
+        load_images([tmp_path / "absent.png"], 8)
+    (tmp_path / "broken.jpg").write_bytes(b"\xff\xd8\xff no picture")
+    with pytest.raises(InvalidInput, match=r"broken\.jpg"):
+        load_images([tmp_path / "broken.jpg"], 8)
+
+
+def test_activations_do_not_depend_on_the_batch_size_and_are_flattened_in_order(network):
+    images = torch.randint(0, 256, (7, 3, 64, 64), dtype=torch.uint8)
+    found = compute_activations(network, images, batch_size=3, device="cpu")
+    assert tuple(found) == LAYERS
+    with torch.no_grad():
+        for i in range(7):
+            single = network.activations(normalise(images[i : i + 1]))
+            for layer in LAYERS:
+                np.testing.assert_allclose(found[layer][i], single[layer].flatten().numpy(), rtol=1e-3, atol=1e-4)
+
+
+def test_model_rdms_equal_scipy_and_carry_their_images(network):
+    images = torch.randint(0, 256, (6, 3, 64, 64), dtype=torch.uint8)
+    rdms = compute_model_rdms(network, images, list("abcdef"), device="cpu")
+    activations = compute_activations(network, images, device="cpu")
+    for layer in LAYERS:
+        expected = pdist(activations[layer].astype(float), "correlation")
+        np.testing.assert_allclose(rdms.sel(layer=layer).values, expected, atol=1e-10)
+    assert list(rdms.stimulus_a.values[:2]) == ["a", "a"] and list(rdms.stimulus_b.values[:2]) == ["b", "c"]
+
+
+def test_efficientnet_layers_end_in_its_own_logits():
+    network = EfficientNetLite0()
+    images = torch.randn(2, 3, 224, 224, generator=torch.Generator().manual_seed(0))
+    with torch.no_grad():
+        states = network.activations(images)
+        assert tuple(states) == EFFICIENTNET_LAYERS
+        torch.testing.assert_close(network(images), network.network(images))  # the package's own forward pass

@@ -1,0 +1,181 @@
+"""A small study runs from nothing to the landing page through every notebook, and its numbers are right."""
+
+import json
+import subprocess
+import sys
+
+import bdpy
+import nbformat
+import numpy as np
+import pandas as pd
+import pytest
+import torch
+from PIL import Image
+from scipy.spatial.distance import pdist
+from scipy.stats import spearmanr
+
+from realnet.activations import normalise
+from realnet.alignment import load_realnet
+from realnet.errors import InvalidInput
+from realnet.notebook import NotebookFailed, run_notebook
+from realnet.results import COLUMNS, load_table
+from realnet.study import REPOSITORY, load_study
+
+# every part is there, each as small as it can be: two people where the paper has three, one epoch, few voxels
+SMALL = """
+name: small
+description: a small simulated study for the tests
+raw: data/raw/simulated
+simulated: {n_classes: 10, n_pretraining_images: 200, pretraining_epochs: 1, n_voxels: 20, n_eeg_subjects: 2}
+network: {image_size: 64}
+fmri: {subjects: [1, 2], other_subjects: [1, 2], n_components: 32}
+training: {betas: [40], epochs: 1, learning_rate: 5.0e-4}
+eeg: {subjects: [1, 2], window: [0.1, 0.13], n_repeats: 1}
+inference: {n_bootstraps: 50, n_permutations: 100}
+"""
+
+CHAPTERS = ["00_simulated_world", "01_data", "03_fmri_within_subject", "04_fmri_across_subjects", "05_eeg",
+            "06_object_dimensions", "10_objects92", "index"]  # fmt: skip
+
+
+def _workflow(settings, *arguments):
+    command = [sys.executable, "-m", "realnet.workflow", str(settings), "--cores", "2", *arguments]
+    return subprocess.run(command, capture_output=True, text=True)
+
+
+@pytest.fixture(scope="module")
+def settings(tmp_path_factory):
+    root = tmp_path_factory.mktemp("study")
+    path = root / "small.yml"
+    path.write_text(SMALL)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("REALNET_ROOT", str(root))
+        patch.setenv("OMP_NUM_THREADS", "1")
+        done = _workflow(path)
+        assert done.returncode == 0, done.stdout[-3000:] + done.stderr[-3000:]
+        yield path
+
+
+@pytest.fixture(scope="module")
+def study(settings):
+    return load_study(settings)
+
+
+@pytest.mark.parametrize("chapter", CHAPTERS)
+def test_every_notebook_runs_and_shows_something(study, chapter):
+    notebook = nbformat.read(study.results / "notebooks" / f"{chapter}.ipynb", as_version=4)
+    code = [cell for cell in notebook.cells if cell.cell_type == "code"]
+    assert all(cell.execution_count for cell in code)
+    shown = [output for cell in code for output in cell.outputs]
+    assert not any(output.output_type == "error" for output in shown)
+    if chapter != "10_objects92":  # says why it was left out where its data are absent
+        assert any("image/png" in output.get("data", {}) for output in shown)
+    # a warning in the book would be a reader's question
+    noise = [o.text for o in shown if o.get("name") == "stderr" and "Warning" in o.text]
+    assert not noise
+
+
+def test_every_network_leaves_weights_settings_history_and_rdms(study):
+    for network in study.networks():
+        about = json.loads((study.results / "networks" / f"{network.stem}.json").read_text())
+        assert (about["model"], about["beta"], about["seed"]) == (network.model, network.beta, network.seed)
+        assert about["training"]["epochs"] == 1
+        history = load_table(study, f"training/{network.stem}")
+        assert (len(history) == 0) == (network.model == "cornet")
+        assert (study.results / "rdms" / f"{network.stem}.nc").is_file()
+        assert not (study.results / "networks" / f"{network.stem}.checkpoint").exists()
+
+
+def test_tables_are_tidy(study):
+    for name in ("fmri_within_subject", "fmri_across_subjects", "eeg", "object_dimensions"):
+        table = load_table(study, name)
+        assert list(table.columns[: len(COLUMNS)]) == COLUMNS
+        assert set(table.study) == {"small"} and table.metric.notna().all()
+        keys = [c for c in ("dataset", "subject", "model", "trained_on", "beta", "seed", "layer", "roi", "stimulus_set",
+                            "time", "metric", "reference", "dimension") if c in table]  # fmt: skip
+        assert not table.duplicated(keys).any(), name
+
+
+def test_a_similarity_is_found_again_from_the_published_files_by_other_means(study):
+    """Oracle: bdpy reads the file, numpy averages, PIL opens the pictures, scipy makes RDMs and their correlation."""
+    raw = study.raw_folder("shen2019")
+    data = bdpy.BData(str(next(raw.rglob("sub-02_perceptionNaturalImageTest_original_VC.h5"))))
+    ids = data.get("stimulus_id").ravel()
+    names = {float(number): f"n{int(number):08d}_{round((number % 1) * 1e6)}" for number in np.unique(ids)}
+    order = sorted(names, key=names.get)
+    voxels = data.select("ROI_hV4")
+    patterns = np.stack([voxels[ids == number].mean(axis=0) for number in order])
+    paths = {path.stem: path for path in raw.rglob("*.JPEG")}
+    pictures = np.stack([np.asarray(Image.open(paths[names[number]])) for number in order])
+    images = normalise(torch.tensor(pictures).permute(0, 3, 1, 2))
+    network = load_realnet(study.results / "networks" / "sub-02_beta-40_seed-0.safetensors")
+    with torch.no_grad():
+        units = network.activations(images)["V4"].flatten(1).double().numpy()
+    expected = spearmanr(pdist(units, "correlation"), pdist(patterns, "correlation")).statistic
+    found = load_table(study, "fmri_within_subject").query(
+        "metric == 'rho' and model == 'realnet' and trained_on == 'sub-02' and subject == 'sub-02'"
+        " and layer == 'V4' and roi == 'V4' and stimulus_set == 'natural'"
+    )
+    assert found.value.item() == pytest.approx(expected, abs=1e-4)
+
+
+def test_nothing_is_left_to_do_after_a_finished_study(settings):
+    done = _workflow(settings, "--dry-run")
+    assert done.returncode == 0 and "Nothing to be done" in done.stdout + done.stderr
+
+
+def test_the_same_seed_gives_the_same_tables_again(study, settings, tmp_path):
+    before = (study.results / "tables" / "eeg.csv").read_bytes()
+    notebook, executed = REPOSITORY / "notebooks" / "05_eeg.ipynb", tmp_path / "05_eeg.ipynb"
+    run_notebook(notebook, executed, tmp_path / "log.ipynb", {"study": str(settings)})
+    assert (study.results / "tables" / "eeg.csv").read_bytes() == before
+
+
+@pytest.mark.parametrize(
+    "notebook, parameters, sentence",
+    [
+        ("02_training", {"subject": 7}, r"no realnet network with subject 7"),
+        ("02_training", {"beta": 35.0}, r"no realnet network with subject 1, beta 35"),
+        ("03_fmri_within_subject", {"study": "dmeo"}, r"no study file .*dmeo"),
+    ],
+)
+def test_a_network_or_study_that_does_not_exist_is_refused_in_one_sentence(
+    settings, tmp_path, notebook, parameters, sentence
+):
+    given = {"study": str(settings)} | parameters
+    with pytest.raises(NotebookFailed, match=sentence):
+        run_notebook(
+            REPOSITORY / "notebooks" / f"{notebook}.ipynb", tmp_path / "x.ipynb", tmp_path / "log.ipynb", given
+        )
+    assert not (tmp_path / "x.ipynb").exists()
+
+
+def test_an_unknown_parameter_is_refused(settings, tmp_path):
+    with pytest.raises(InvalidInput, match="'sead'.*'seed'"):
+        run_notebook(REPOSITORY / "notebooks" / "02_training.ipynb", tmp_path / "x", tmp_path / "log", {"sead": 1})
+
+
+def test_what_an_earlier_notebook_did_not_make_is_named_with_that_notebook(study, settings, tmp_path):
+    rdms = study.prepared / "things_eeg2_rdms.nc"
+    aside = rdms.rename(tmp_path / "aside.nc")
+    try:
+        with pytest.raises(NotebookFailed, match=r"things_eeg2_rdms\.nc is missing: run notebooks/01_data\.ipynb"):
+            notebook = REPOSITORY / "notebooks" / "05_eeg.ipynb"
+            run_notebook(notebook, tmp_path / "x.ipynb", tmp_path / "log.ipynb", {"study": str(settings)})
+    finally:
+        aside.rename(rdms)
+
+
+def test_a_stimulus_without_an_image_is_named(study, settings, tmp_path):
+    picture = sorted(study.raw_folder("shen2019").rglob("*.JPEG"))[3]
+    aside = picture.rename(tmp_path / picture.name)
+    weights = study.results / "networks" / "sub-01_beta-40_seed-0.safetensors"
+    before = weights.read_bytes()
+    try:
+        with pytest.raises(NotebookFailed, match=picture.stem):
+            notebook = REPOSITORY / "notebooks" / "02_training.ipynb"
+            run_notebook(notebook, tmp_path / "x.ipynb", tmp_path / "log.ipynb", {"study": str(settings)})
+    finally:
+        aside.rename(picture)
+    assert weights.read_bytes() == before
+    assert pd.Series([p.name for p in weights.parent.iterdir()]).str.endswith((".safetensors", ".json")).all()
