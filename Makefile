@@ -48,7 +48,7 @@ lint: $(READY)  ## check style, and that notebooks are committed without outputs
 	@nbstripout --keep-id --verify notebooks/*.ipynb
 
 benchmarks: $(READY)  ## time our calculations against those of other packages
-	@for file in benchmarks/*.py; do $(PYTHON) $$file; done
+	@$(PYTHON) -m benchmarks all
 
 headline: $(READY)  ## copy the headline figure of the demo into the README
 	@cp results/demo/figures/headline.png book/_static/headline.png

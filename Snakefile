@@ -59,7 +59,7 @@ TARGETS = {subject: prepared(f"targets_sub-{subject:02d}.nc") for subject in stu
 PEOPLE = {name: prepared(f"{name}_rdms.nc") for name in ("shen2019", "horikawa2017", "things_eeg2", "things_dimensions")}
 WORLD = [here(study.raw_folder("world.json"))] if study.simulated else []
 RECORDINGS = WORLD or files_under(study.raw_folder(""), ".h5", ".npy", ".txt", ".tsv")
-OBJECTS92 = files_under(os.environ.get("REALNET_DATA", REPOSITORY.parent / "shared" / "real"), ".mat")
+OBJECTS92 = files_under(os.environ.get("REALNET_DATA", project_root() / "data/raw/objects92"), ".mat")
 
 # chapter: what it reads beside its code, what it writes beside its executed copy, and threads where not 1
 CHAPTERS = {
@@ -85,7 +85,7 @@ CHAPTERS = {
         writes=[table("object_dimensions.csv")],
     ),
     "10_objects92": dict(
-        reads=OBJECTS92,
+        reads=OBJECTS92 + files_under(project_root() / "data/raw/cornet_s", ".pth", ".tar"),
         writes=[table("objects92.csv")],
     ),
 }

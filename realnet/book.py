@@ -112,7 +112,8 @@ def _collect_chapters(source, toc, study):
             raise MissingInput(f"the chapter {executed} is not there: make study STUDY={study.name} executes it")
         text = executed.read_text(encoding="utf-8")
         if not study.simulated:
-            text = re.sub(r"\[[^\[\]]*\]\((00_simulated_world)(\.ipynb)?\)", r"\1", text)
+            link = r"\[([^\[\]]*)\]\((?:notebooks/)?00_simulated_world(?:\.ipynb)?\)"
+            text = re.sub(link, lambda found: found[1] or "the simulated world", text)
         # links that work beside the sources in notebooks/ are made to work here
         if file == toc["root"]:
             text = re.sub(r"\]\((\d\d_\w+)", rf"]({CHAPTERS}/\1", text).replace("](../book/", "](")
@@ -152,7 +153,7 @@ def _digest(source, toc, config):
     digest = hashlib.sha256(json.dumps([toc, config]).encode())
     modules = Path(realnet.__file__).parent.rglob("*.py")
     for path in sorted([*source.rglob("*"), *modules]):
-        if path.is_file():
+        if path.is_file() and path.suffix != ".pyc":
             digest.update(f"{path} ".encode() + path.read_bytes())
     return digest.hexdigest()
 

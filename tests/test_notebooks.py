@@ -139,9 +139,7 @@ def test_the_same_seed_gives_the_same_tables_again(study, settings, tmp_path):
         ("03_fmri_within_subject", {"study": "dmeo"}, r"no study file .*dmeo"),
     ],
 )
-def test_a_network_or_study_that_does_not_exist_is_refused_in_one_sentence(
-    settings, tmp_path, notebook, parameters, sentence
-):
+def test_a_network_or_study_that_does_not_exist_is_refused(settings, tmp_path, notebook, parameters, sentence):
     given = {"study": str(settings)} | parameters
     with pytest.raises(NotebookFailed, match=sentence):
         run_notebook(
@@ -151,7 +149,7 @@ def test_a_network_or_study_that_does_not_exist_is_refused_in_one_sentence(
 
 
 def test_an_unknown_parameter_is_refused(settings, tmp_path):
-    with pytest.raises(InvalidInput, match="'sead'.*'seed'"):
+    with pytest.raises(InvalidInput, match=r"'sead'.*'seed'"):
         run_notebook(REPOSITORY / "notebooks" / "02_training.ipynb", tmp_path / "x", tmp_path / "log", {"sead": 1})
 
 

@@ -31,6 +31,8 @@ OPEN_KEY = {"markerfacecolor": "white", "linestyle": "none"}
 
 def draw_missing(axes, x, style, label):
     """Open markers on the lower edge at the places whose ratio does not exist."""
+    if not len(x):  # an empty line that is not clipped would lie at the figure's corner and stretch the layout
+        return
     axes.plot(x, np.full(len(x), 0.025), **dot_style(style, filled=False), transform=axes.get_xaxis_transform(),
               label=label, clip_on=False, zorder=4)  # fmt: skip
 

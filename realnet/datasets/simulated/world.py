@@ -163,8 +163,9 @@ class _World:
                 "held_out_accuracy": accuracy(network, held_out.pictures, held_out.category),
                 "state_dict": {f"module.{key}": value for key, value in network.state_dict().items()},
             }
-            with whole_file(self.folder / _CHECKPOINT) as temporary:
-                torch.save(checkpoint, temporary)
+            # an open file: given a path, torch would write its (random) temporary name into the archive
+            with whole_file(self.folder / _CHECKPOINT) as temporary, temporary.open("wb") as file:
+                torch.save(checkpoint, file)
         self.bar.update()
         return read_checkpoint(self.folder / _CHECKPOINT)["held_out_accuracy"]
 
