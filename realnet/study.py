@@ -8,14 +8,13 @@ from typing import Annotated, Literal, NamedTuple
 import yaml
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
 
-from realnet.cornet import LAYERS
 from realnet.errors import InvalidInput, MissingInput
 
 #: The repository; ``REALNET_ROOT`` moves data/ and results/ elsewhere (tests and clusters do).
 REPOSITORY = Path(__file__).resolve().parents[1]
 
 Positive = Annotated[int, Field(ge=1)]
-Layer = Literal[LAYERS]
+Layer = Literal["V1", "V2", "V4", "IT"]  # realnet.cornet.LAYERS, without importing torch for a settings file
 
 
 class Settings(BaseModel):
@@ -77,7 +76,7 @@ class TrainingSettings(Settings):
         "last", description="best_test_loss: as released; it looks at the test images"
     )
     n_hidden: Positive = Field(128, description="units of each layer's readout")
-    layers: tuple[Layer, ...] = Field(LAYERS, description="the layers the encoder reads")
+    layers: tuple[Layer, ...] = Field(("V1", "V2", "V4", "IT"), description="the layers the encoder reads")
     precision: Literal["float32", "bfloat16"] = "float32"
 
     @model_validator(mode="after")

@@ -134,3 +134,12 @@ def test_root_of_data_and_results_can_be_moved(tmp_path, monkeypatch):
     monkeypatch.setenv("REALNET_ROOT", str(tmp_path))
     study = load_study("demo")
     assert study.results == tmp_path / "results" / "demo" and tmp_path in study.raw_folder("shen2019").parents
+
+
+def test_the_layers_a_study_may_name_are_those_of_cornet():
+    from realnet.cornet import LAYERS
+
+    assert load_study("demo").training.layers == LAYERS
+    assert all(
+        Study.model_validate({"name": "x", "description": "d", "training": {"layers": [layer]}}) for layer in LAYERS
+    )
