@@ -119,7 +119,17 @@ def _collect_chapters(source, toc, study):
             text = re.sub(r"\]\((\d\d_\w+)", rf"]({CHAPTERS}/\1", text).replace("](../book/", "](")
         else:
             text = text.replace("](../book/", "](../").replace("](index", "](../index")
-        (source / f"{file}.ipynb").write_text(text, encoding="utf-8")
+        notebook = json.loads(text)
+        # the values that were used are shown, not the defaults that papermill replaced; the landing page shows neither
+        hidden = {"parameters", "injected-parameters"} if file == toc["root"] else {"parameters"}
+        if any("injected-parameters" in _tags(cell) for cell in notebook["cells"]):
+            notebook["cells"] = [cell for cell in notebook["cells"] if not hidden & _tags(cell)]
+        (source / f"{file}.ipynb").write_text(json.dumps(notebook), encoding="utf-8")
+
+
+def _tags(cell):
+    """The tags of a notebook's cell."""
+    return set(cell["metadata"].get("tags", []))
 
 
 def _write_module_pages(source):

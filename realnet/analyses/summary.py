@@ -49,7 +49,7 @@ def readable(summary, truth=None):
         "own subject, natural": "Closer to the brain that taught it? (natural images)",
         "own subject, shapes": "... with artificial shapes",
         "own subject, letters": "... with letters",
-        "null": "Gain of networks trained on shuffled pairs",
+        "null networks": "Gain of networks trained on shuffled pairs",
         "other people, natural": "Closer to five other people's fMRI?",
         "eeg": "Closer to other people's EEG in layer IT?",
         "dimensions": "Dimensions that rise most in IT",
@@ -59,8 +59,11 @@ def readable(summary, truth=None):
     table.columns = [f"ReAlnet against {'CORnet' if name == 'cornet' else 'Control'}" for name in REFERENCES]
     if truth is not None:
         beyond = truth["dimensions"].query("beyond_categories").dimension
+        outside = "not planted: plain forms lie outside the training images"
         planted = dict.fromkeys(wording, "yes: all people share their sources") | {
-            "null": "none: images and responses do not belong together",
+            "own subject, shapes": outside,
+            "own subject, letters": outside,
+            "null networks": "none: images and responses do not belong together",
             "dimensions": " and ".join(beyond),
         }
         table["planted"] = pd.Series(planted)
@@ -87,9 +90,9 @@ def _null_share(own, reference):
     rows = own[(own.reference == reference) & (own.stimulus_set == "natural")]
     gain = rows.groupby("model").value.mean()
     if "null" not in gain:
-        return {"question": "null", "reference": reference, "metric": "share", "detail": "not trained"}
+        return {"question": "null networks", "reference": reference, "metric": "share", "detail": "not trained"}
     share = gain["null"] / gain["realnet"]
-    return {"question": "null", "reference": reference, "metric": "share", "value": share,
+    return {"question": "null networks", "reference": reference, "metric": "share", "value": share,
             "found": int(share < NULL_SHARE), "n": 1,
             "detail": f"{gain['null']:+.3f}, {share:.0%} of ReAlnet's"}  # fmt: skip
 
