@@ -20,7 +20,6 @@ from realnet.errors import InvalidInput
 from realnet.notebook import NotebookFailed, run_notebook
 from realnet.results import COLUMNS, load_table
 from realnet.study import REPOSITORY, load_study
-from tests.conftest import real_data_folder
 
 # every part is there, each as small as it can be: two people where the paper has three, one epoch, few voxels
 SMALL = """
@@ -45,14 +44,14 @@ def _workflow(settings, *arguments):
 
 
 @pytest.fixture(scope="module")
-def settings(tmp_path_factory):
+def settings(tmp_path_factory, real_data_folder):
     root = tmp_path_factory.mktemp("study")
     path = root / "small.yml"
     path.write_text(SMALL)
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("REALNET_ROOT", str(root))
         patch.setenv("OMP_NUM_THREADS", "1")
-        patch.setenv("REALNET_DATA", str(real_data_folder()))
+        patch.setenv("REALNET_DATA", str(real_data_folder))
         done = _workflow(path)
         assert done.returncode == 0, done.stdout[-3000:] + done.stderr[-3000:]
         yield path
@@ -64,14 +63,14 @@ def study(settings):
 
 
 @pytest.mark.parametrize("chapter", CHAPTERS)
-def test_every_notebook_runs_and_shows_something(study, chapter):
+def test_every_notebook_runs_and_shows_something(study, chapter, real_data_folder):
     notebook = nbformat.read(study.results / "notebooks" / f"{chapter}.ipynb", as_version=4)
     code = [cell for cell in notebook.cells if cell.cell_type == "code"]
     assert all(cell.execution_count for cell in code)
     shown = [output for cell in code for output in cell.outputs]
     assert not any(output.output_type == "error" for output in shown)
     pictures = any("image/png" in output.get("data", {}) for output in shown)
-    if chapter == "10_objects92" and not real_data_folder().is_dir():
+    if chapter == "10_objects92" and not real_data_folder.is_dir():
         assert not pictures and any("This chapter was left out" in output.get("text", "") for output in shown)
     else:
         assert pictures
