@@ -105,7 +105,7 @@ def _draw_ceiling(axes, rows):
 
 
 def _draw_significance(axes, table, layer):
-    """A row of marks for each reference at the times where p < .05; returns legend entries."""
+    """A row of marks for each reference at the times where p < .05, open where ReAlnet is farther; legend entries."""
     handles = []
     if not {"reference", "p"} <= set(table.columns):
         return handles
@@ -113,9 +113,11 @@ def _draw_significance(axes, table, layer):
     for reference, height in zip(ordered(tests.reference, REFERENCES), (0.965, 0.89), strict=False):
         style = REFERENCES[reference]
         sure = tests[(tests.reference == reference) & (tests.p < ALPHA)]
-        axes.plot(milliseconds(sure.time), np.full(len(sure), height), color=style.colour, marker=style.marker,
-                  markersize=4, linestyle="none", transform=axes.get_xaxis_transform(),
-                  label=f"{style.label} p < .05", zorder=4)  # fmt: skip
+        for which, label, face in ((sure.value > 0, "closer", style.colour), (sure.value <= 0, "farther", "white")):
+            time = milliseconds(sure.time[which])
+            axes.plot(time, np.full(len(time), height), color=style.colour, marker=style.marker, markerfacecolor=face,
+                      markersize=4, linestyle="none", transform=axes.get_xaxis_transform(),
+                      label=f"{style.label} {label}, p < .05", zorder=4)  # fmt: skip
         handles.append(key(style, f"ReAlnet {style.label}: p < .05", linestyle="none", markersize=4))
     return handles
 

@@ -28,13 +28,15 @@ def test_eeg_curves_are_means_over_people_and_their_shading_is_scipys_sem(eeg):
         assert "Null (shuffled)" not in [x.get_label() for x in axes.lines]
 
 
-def test_eeg_marks_stand_exactly_where_p_is_below_05(eeg):
+def test_eeg_marks_stand_exactly_where_p_is_below_05_and_are_open_where_realnet_is_farther(eeg):
     figure = figures.plot_eeg_similarity(eeg)
     for axes, layer in zip(figure.axes, LAYERS, strict=True):
         for reference, label in (("cornet", "vs CORnet"), ("control", "vs Control")):
             rows = eeg[(eeg.metric == "difference") & (eeg.layer == layer) & (eeg.reference == reference)]
-            expected = 1000 * rows.time[rows.p < 0.05]
-            np.testing.assert_allclose(np.sort(points(axes, f"{label} p < .05")[0]), expected)
+            for which, side in ((rows.value > 0, "closer"), (rows.value <= 0, "farther")):
+                expected = 1000 * rows.time[(rows.p < 0.05) & which]
+                np.testing.assert_allclose(np.sort(points(axes, f"{label} {side}, p < .05")[0]), expected)
+            assert line(axes, f"{label} farther, p < .05").get_markerfacecolor() == "white"
     assert "ReAlnet vs Control: p < .05" in legend_texts(figure)
 
 
