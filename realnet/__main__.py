@@ -1,6 +1,7 @@
 """The command line: `realnet data status | fetch [NAME ...] | verify [NAME ...]`."""
 
 import argparse
+import os
 import sys
 from collections.abc import Sequence
 
@@ -38,6 +39,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
     except RealnetError as error:
         print(f"realnet: {error}", file=sys.stderr)
         return 1
+    except BrokenPipeError:  # the reader (head, less) has seen enough
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return 0
 
 
 def fetch(names: Sequence[str], root: str | None) -> int:
