@@ -2,7 +2,7 @@
 SHELL := /bin/bash
 .SHELLFLAGS := -eu -o pipefail -c
 .DEFAULT_GOAL := help
-.PHONY: help setup book study test lab lint benchmarks headline clean
+.PHONY: help setup book study test lab lint benchmarks full-size headline clean
 
 STUDY ?= demo
 PROFILE ?= default
@@ -15,7 +15,7 @@ READY := .venv/.ready
 export PATH := $(CURDIR)/.venv/bin:$(PATH)
 
 help:  ## list the targets
-	@grep -E '^[a-z]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z]+):.*## (.*)/  make \1 \2/' | awk '{printf "  make %-11s", $$2; $$1=$$2=""; print $$0}'
+	@grep -E '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## (.*)/  make \1 \2/' | awk '{printf "  make %-11s", $$2; $$1=$$2=""; print $$0}'
 	@echo "  STUDY=$(STUDY) PROFILE=$(PROFILE) CORES=$(CORES) (set them on the command line: make study STUDY=paper)"
 
 # The stamp is older than pyproject.toml when the pins have changed, and not there when an installation was interrupted.
@@ -49,6 +49,9 @@ lint: $(READY)  ## check style, and that notebooks are committed without outputs
 
 benchmarks: $(READY)  ## time our calculations against those of other packages
 	@$(PYTHON) -m benchmarks all
+
+full-size: $(READY)  ## prepare recordings of the published size: seconds and memory, into the book
+	@$(PYTHON) -m benchmarks full_size
 
 headline: $(READY)  ## copy the headline figure of the demo into the README
 	@cp results/demo/figures/headline.png book/_static/headline.png

@@ -56,32 +56,34 @@ def files_under(folder, *endings):
 NETWORKS = {network.stem: network for network in study.networks()}
 RDMS = [here(study.results, "rdms", f"{stem}.nc") for stem in NETWORKS]
 TARGETS = {subject: prepared(f"targets_sub-{subject:02d}.nc") for subject in study.fmri.subjects}
-PEOPLE = {name: prepared(f"{name}_rdms.nc") for name in ("shen2019", "horikawa2017", "things_eeg2", "things_dimensions")}
+FMRI = prepared(f"{study.fmri.dataset}_rdms.nc")
+OTHERS = [prepared("horikawa2017_rdms.nc")] if study.fmri.other_subjects else []
+EEG = [prepared(f"{name}_rdms.nc") for name in ("things_eeg2", "things_dimensions")] if study.eeg.subjects else []
 WORLD = [here(study.raw_folder("world.json"))] if study.simulated else []
-RECORDINGS = WORLD or files_under(study.raw_folder(""), ".h5", ".npy", ".txt", ".tsv")
+RECORDINGS = WORLD or files_under(study.raw_folder(""), ".h5", ".npy", ".csv", ".txt", ".tsv")
 OBJECTS92 = files_under(os.environ.get("REALNET_DATA", project_root() / "data/raw/objects92"), ".mat")
 
 # chapter: what it reads beside its code, what it writes beside its executed copy, and threads where not 1
 CHAPTERS = {
     "01_data": dict(
         reads=RECORDINGS,
-        writes=[*TARGETS.values(), *PEOPLE.values(), table("reliability.csv")],
+        writes=[*TARGETS.values(), FMRI, *OTHERS, *EEG, table("reliability.csv")],
         threads=2,
     ),
     "03_fmri_within_subject": dict(
-        reads=[PEOPLE["shen2019"], *RDMS, *[table(f"training/{stem}.csv") for stem in NETWORKS]],
+        reads=[FMRI, *RDMS, *[table(f"training/{stem}.csv") for stem in NETWORKS]],
         writes=[table("fmri_within_subject.csv")],
     ),
     "04_fmri_across_subjects": dict(
-        reads=[PEOPLE["horikawa2017"], *RDMS, table("fmri_within_subject.csv")],
+        reads=[*OTHERS, *RDMS, table("fmri_within_subject.csv")],
         writes=[table("fmri_across_subjects.csv")],
     ),
     "05_eeg": dict(
-        reads=[PEOPLE["things_eeg2"], *RDMS],
+        reads=[*EEG[:1], *RDMS],
         writes=[table("eeg.csv")],
     ),
     "06_object_dimensions": dict(
-        reads=[PEOPLE["things_dimensions"], *RDMS],
+        reads=[*EEG[1:], *RDMS],
         writes=[table("object_dimensions.csv")],
     ),
     "10_objects92": dict(
@@ -89,8 +91,8 @@ CHAPTERS = {
         writes=[table("objects92.csv")],
     ),
 }
-if study.simulated:
-    CHAPTERS["00_simulated_world"] = dict(reads=[], writes=WORLD, threads=2)
+CHAPTERS["00_simulated_world"] = dict(reads=[], writes=WORLD, threads=2)
+CHAPTERS = {chapter: files for chapter, files in CHAPTERS.items() if chapter not in study.left_out}
 CHAPTERS["index"] = dict(
     reads=[
         file
@@ -99,6 +101,10 @@ CHAPTERS["index"] = dict(
         if file.endswith(".csv")
     ],
     writes=[table("summary.csv")],
+)
+CHAPTERS["12_speed"] = dict(
+    reads=files_under(REPOSITORY / "benchmarks" / "results", ".json"),
+    writes=[table("speed.csv")],
 )
 
 RUN = "{PYTHON:q} -m realnet.notebook {params.source:q} {output.executed:q} {params.log:q} --threads {threads} {params.given:q}"
@@ -137,9 +143,9 @@ def given_to_training(wildcards):
 
 
 def targets_of(wildcards):
-    """What one network learns from; those of the first subject, and Shen's RDMs, name the images that all are shown."""
+    """What one network learns from; those of the first subject, and the fMRI RDMs, name the images that all are shown."""
     subjects = {study.fmri.subjects[0], NETWORKS[wildcards.stem].subject} - {0}
-    return [PEOPLE["shen2019"], *[TARGETS[subject] for subject in sorted(subjects)]]
+    return [FMRI, *[TARGETS[subject] for subject in sorted(subjects)]]
 
 
 rule network:

@@ -11,6 +11,7 @@ import warnings
 import numpy as np
 from neurora.rdm_cal import eegRDM_bydecoding
 from scipy.spatial.distance import squareform
+from scipy.stats import spearmanr
 from sklearn.model_selection import StratifiedKFold
 from sklearn.svm import SVC
 
@@ -21,7 +22,9 @@ from realnet.decoding import PAIRS_PER_DRAW, decoding_rdm, draw_trials
 N_STIMULI, N_TRIALS, N_CHANNELS, N_TIMES = 200, 80, 17, 20
 N_SLICE = 7  # stimuli for neurora: 21 pairs, 4200 fits
 SIGNALS = {0.95: 0.35, 0.62: 0.1}  # accuracy: sd of the stimuli's patterns, in sds of a trial's noise
-MUST = {0.95: 200, 0.62: None}
+MUST, AIM, LIMIT = {0.95: 200, 0.62: None}, {0.95: 1000, 0.62: None}, {0.95: 840, 0.62: 600}  # limit: in C++
+REPEATS = (1, 2, 4, 8, 16, 32)
+N_FEW, N_FEW_TIMES = 60, 4  # stimuli and times of the curve over repeats
 
 
 def simulate(signal, n_stimuli=N_STIMULI, seed=0):
@@ -85,5 +88,34 @@ def run(device="cpu"):
         note = f"neurora's time is that of {n_part} pairs x {n_all / n_part:.0f}; mean accuracy {rdm.mean():.4f}, "
         note += f"{all_seconds / (n_all * N_TIMES * 10) * 1e6:.2f} us a fit, ten subjects {10 * all_seconds:.0f} s"
         peer_all = peer_seconds * n_all / n_part
-        rows.append(row(f"{work}, one subject", "neurora", peer_all, all_seconds, agreement, MUST[accuracy], note))
+        rows.append(
+            row(
+                f"{work}, one subject",
+                "neurora",
+                peer_all,
+                all_seconds,
+                agreement,
+                MUST[accuracy],
+                note,
+                AIM[accuracy],
+                LIMIT[accuracy],
+            )
+        )
+        rows += repeats_rows(accuracy, epochs[:N_FEW, :, :, :N_FEW_TIMES], all_seconds / 2, peer_all / 2, device)
     return rows
+
+
+def repeats_rows(accuracy, epochs, our_seconds, peer_seconds, device="cpu", repeats=REPEATS):
+    """Rows: how well two runs with other seeds agree, by their number of repeats, and what a repeat costs a subject."""
+    n_stimuli, _, _, n_times = epochs.shape
+    for n_repeats in repeats:
+        one, other = (
+            decoding_rdm(epochs, n_repeats=n_repeats, seed=seed, n_threads=THREADS, device=device) for seed in (1, 2)
+        )
+        reliability = np.mean([spearmanr(a, b).statistic for a, b in zip(one, other, strict=True)])
+        growth = {"accuracy": accuracy, "repeats": n_repeats, "reliability": float(reliability),
+                  "seconds": our_seconds * n_repeats, "peer_seconds": peer_seconds * n_repeats}  # fmt: skip
+        agreement = f"Spearman of two runs with other seeds {reliability:.3f}"
+        note = f"{n_stimuli} stimuli, {n_times} times; the time is that of one subject of {N_STIMULI} and {N_TIMES}"
+        work = f"decoding RDMs at accuracy {accuracy}, {n_repeats} repeats"
+        yield row(work, "no peer", None, growth["seconds"], agreement, note=note, growth=growth)

@@ -2,14 +2,17 @@
 
 import os
 import platform
+import subprocess
 import time
 from importlib.metadata import version
+from pathlib import Path
 
 import torch
 from threadpoolctl import threadpool_info
 
 from benchmarks import THREADS
 
+REPOSITORY = Path(__file__).resolve().parents[1]
 PACKAGES = ("numpy", "scipy", "scikit-learn", "numba", "torch", "neurora", "rsatoolbox", "pingouin", "torchmetrics")
 
 
@@ -25,8 +28,13 @@ def best_of(work, n=3, device="cpu"):
     return min(seconds), result
 
 
-def row(work, peer, peer_seconds, our_seconds, agreement, must=None, note=""):
-    """One line of the table. `agreement` says how far the two outputs agree; `must` is the smallest ratio accepted."""
+def row(work, peer, peer_seconds, our_seconds, agreement, must=None, note="", aim=None, limit=None, growth=None):
+    """One line of the table.
+
+    `agreement` says how far the two outputs agree; `must` is the smallest ratio accepted, `aim` the one hoped for, and
+    `limit` the largest that anybody has measured on two cores. A row of a growth curve holds its point in `growth`, a
+    dict of numbers.
+    """
     return {
         "work": work,
         "peer": peer,
@@ -35,7 +43,10 @@ def row(work, peer, peer_seconds, our_seconds, agreement, must=None, note=""):
         "ratio": peer_seconds / our_seconds if peer_seconds is not None else None,
         "agreement": agreement,
         "must": must,
+        "aim": aim,
+        "limit": limit,
         "note": note,
+        "growth": growth,
     }
 
 
@@ -50,6 +61,7 @@ def machine(device="cpu"):
         "blas": sorted(
             {f"{pool['internal_api']} {pool.get('architecture', '')}".strip() for pool in threadpool_info()}
         ),
+        "commit": _commit(),
         "load_before": round(os.getloadavg()[0], 2),
         "system": f"{platform.system()} {platform.machine()}",
         "python": platform.python_version(),
@@ -63,3 +75,11 @@ def _processor():
             return next(line.split(":", 1)[1].strip() for line in lines if line.startswith("model name"))
     except (OSError, StopIteration):
         return platform.processor()
+
+
+def _commit():
+    """The commit that was timed, with `-dirty` where files were changed since; None outside a git repository."""
+    described = subprocess.run(
+        ["git", "describe", "--always", "--dirty"], capture_output=True, text=True, cwd=REPOSITORY
+    )
+    return described.stdout.strip() or None

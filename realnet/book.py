@@ -55,6 +55,8 @@ def build_book(study, repository=REPOSITORY):
     config = yaml.safe_load((source.parent / "_config.yml").read_text(encoding="utf-8"))
     if not study.simulated:
         config["html"].pop("announcement")
+    if set(study.left_out) - {"00_simulated_world"}:  # the written pages speak of all chapters
+        config["sphinx"]["config"]["suppress_warnings"].append("myst.xref_missing")
     # paths in a configuration are read from where it lies
     extensions = config["sphinx"]["local_extensions"]
     extensions.update({name: str((source.parent / folder).resolve()) for name, folder in extensions.items()})
@@ -70,6 +72,7 @@ def build_book(study, repository=REPOSITORY):
     missing = [file for file in _files(toc) if not (build / "html" / f"{file}.html").is_file()]
     if missing or not page.is_file():
         raise InvalidInput(f"the book has no page {(missing or ['index'])[0]}.html: {build / 'book.log'} says why")
+    _unlink_left_out(build / "html", study)
     stamp.write_text(made_from)
     return page, True
 
@@ -85,11 +88,10 @@ def durations(study):
 
 
 def _table_of_contents(source, study):
-    """book/_toc.yml, without the chapter on the simulated world where the study has none."""
+    """book/_toc.yml, without the chapters that the study leaves out."""
     toc = yaml.safe_load((source / "_toc.yml").read_text(encoding="utf-8"))
-    if not study.simulated:
-        for part in toc["parts"]:
-            part["chapters"] = [c for c in part["chapters"] if not c["file"].endswith("simulated_world")]
+    for part in toc["parts"]:
+        part["chapters"] = [c for c in part["chapters"] if Path(c["file"]).name not in study.left_out]
     return toc
 
 
@@ -111,9 +113,9 @@ def _collect_chapters(source, toc, study):
         if not executed.is_file():
             raise MissingInput(f"the chapter {executed} is not there: make study STUDY={study.name} executes it")
         text = executed.read_text(encoding="utf-8")
-        if not study.simulated:
-            link = r"\[([^\[\]]*)\]\((?:notebooks/)?00_simulated_world(?:\.ipynb)?\)"
-            text = re.sub(link, lambda found: found[1] or "the simulated world", text)
+        for chapter in study.left_out:
+            link = rf"\[([^\[\]]*)\]\((?:notebooks/)?{chapter}(?:\.ipynb)?\)"
+            text = re.sub(link, lambda found, name=chapter: found[1] or name[3:].replace("_", " "), text)
         # links that work beside the sources in notebooks/ are made to work here
         if file == toc["root"]:
             text = re.sub(r"\]\((\d\d_\w+)", rf"]({CHAPTERS}/\1", text).replace("](../book/", "](")
@@ -125,6 +127,14 @@ def _collect_chapters(source, toc, study):
         if any("injected-parameters" in _tags(cell) for cell in notebook["cells"]):
             notebook["cells"] = [cell for cell in notebook["cells"] if not hidden & _tags(cell)]
         (source / f"{file}.ipynb").write_text(json.dumps(notebook), encoding="utf-8")
+
+
+def _unlink_left_out(html, study):
+    """The written pages speak of all chapters; links to those that this study leaves out become plain text."""
+    for chapter in study.left_out:
+        link = re.compile(rf'<a [^>]*href="#{CHAPTERS}/{chapter}"[^>]*>(.*?)</a>', re.DOTALL)
+        for page in html.glob("*.html"):
+            page.write_text(link.sub(r"\1", page.read_text(encoding="utf-8")), encoding="utf-8")
 
 
 def _tags(cell):

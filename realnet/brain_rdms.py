@@ -5,13 +5,13 @@ import pandas as pd
 import xarray as xr
 from tqdm import tqdm
 
-from realnet.datasets import horikawa2017, preparation, shen2019, things_dimensions, things_eeg2
+from realnet.datasets import horikawa2017, own, preparation, shen2019, things_dimensions, things_eeg2
 from realnet.decoding import decoding_rdm
 from realnet.errors import InvalidInput
 from realnet.rdm import correlation_rdm, difference_rdm, labelled
 
-#: The sets of Shen's test images that enter an RDM.
-TEST_SETS = ("natural", "shapes", "letters")
+#: The readers of the fMRI that teaches networks; each has ``load`` and ``load_trials`` (root, subject, split).
+FMRI_READERS = {"shen2019": shen2019, "own": own}
 
 
 def compute_targets(study, subject):
@@ -25,9 +25,10 @@ def compute_targets(study, subject):
     Dataset
         ``components`` (stimulus, component) and ``test_components`` (test_stimulus, component).
     """
-    root, settings = study.raw_folder("shen2019"), study.fmri
-    training = shen2019.load(root, subject, "training")
-    test = shen2019.load(root, subject, "natural")
+    settings = study.fmri
+    reader, root = FMRI_READERS[settings.dataset], study.raw_folder(settings.dataset)
+    training, test = reader.load(root, subject, "training"), reader.load(root, subject, "natural")
+    preparation.check_same_voxels(training, test)
     voxels = _roi_masks(training, settings.training_rois).any(axis=0)
     fitted = preparation.fit_components(
         training.responses[:, voxels],
@@ -59,11 +60,11 @@ def compute_roi_rdms(data, rois):
     return labelled(rdms, data.stimulus.values, dims=("roi",), roi=list(rois))
 
 
-def compute_shen2019_rdms(study, stimulus_set):
-    """RDMs of the people whose fMRI teaches the networks: DataArray (subject, roi, pair)."""
-    root = study.raw_folder("shen2019")
+def compute_fmri_rdms(study, stimulus_set):
+    """RDMs of the people whose fMRI teaches the networks, for one of the test sets: DataArray (subject, roi, pair)."""
+    reader, root = FMRI_READERS[study.fmri.dataset], study.raw_folder(study.fmri.dataset)
     return _per_subject(
-        study.fmri.subjects, lambda s: compute_roi_rdms(shen2019.load(root, s, stimulus_set), study.fmri.rois)
+        study.fmri.subjects, lambda s: compute_roi_rdms(reader.load(root, s, stimulus_set), study.fmri.rois)
     )
 
 
@@ -115,24 +116,21 @@ def reliability_table(study):
     -------
     DataFrame
         Tidy; ``metric`` is ``reliability``: the median over voxels of the correlation over images between the means of
-        two random halves of the repeats.
+        two random halves of the repeats; NaN where images were shown once.
     """
     rows = []
-    recordings = [
-        (
-            "shen2019",
-            subject,
-            split,
-            lambda s=subject, p=split: shen2019.load_trials(study.raw_folder("shen2019"), s, p),
-        )
-        for subject in study.fmri.subjects
-        for split in TEST_SETS
-    ] + [
-        ("horikawa2017", s, "natural", lambda s=s: horikawa2017.load_trials(study.raw_folder("horikawa2017"), s))
-        for s in study.fmri.other_subjects
-    ]
-    for dataset, subject, stimulus_set, load in recordings:
-        values = preparation.reliability(load()).sel(roi=list(study.fmri.rois))
+    recordings = [(study.fmri.dataset, s, name) for s in study.fmri.subjects for name in study.fmri.test_sets]
+    recordings += [("horikawa2017", s, "natural") for s in study.fmri.other_subjects]
+    for dataset, subject, stimulus_set in recordings:
+        root = study.raw_folder(dataset)
+        if dataset == "horikawa2017":
+            trials = horikawa2017.load_trials(root, subject)
+        else:
+            trials = FMRI_READERS[dataset].load_trials(root, subject, stimulus_set)
+        _roi_masks(trials, study.fmri.rois)  # names a region that is not there
+        repeated = trials.attrs["n_repeats"] > 1
+        values = preparation.reliability(trials) if repeated else xr.full_like(trials.roi_name, np.nan, dtype=float)
+        values = values.assign_coords(roi=trials.roi_name.values).sel(roi=list(study.fmri.rois))
         rows += [
             {"dataset": dataset, "subject": f"sub-{subject:02d}", "stimulus_set": stimulus_set, "roi": str(roi),
              "metric": "reliability", "value": float(value)}

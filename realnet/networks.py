@@ -10,18 +10,14 @@ from safetensors.torch import save_file
 
 from realnet.activations import compute_model_rdms, load_images
 from realnet.alignment import load_realnet
-from realnet.brain_rdms import TEST_SETS
 from realnet.cornet import load_cornet_s
-from realnet.datasets import things_eeg2
+from realnet.datasets import own, things_eeg2
 from realnet.datasets.files import find_one, whole_file
 from realnet.datasets.stimuli import find_images
 from realnet.errors import InvalidInput
 from realnet.rdm import stimulus_ids
 from realnet.results import load_prepared, model_rdms_path, save_arrays, save_table
 from realnet.training import align
-
-#: All sets of images for which model RDMs are made: Shen's test images, and the 200 of THINGS EEG2.
-STIMULUS_SETS = (*TEST_SETS, "things")
 
 
 def load_pretrained(study):
@@ -35,7 +31,8 @@ def load_stimuli(study, stimulus_set):
 
     Parameters
     ----------
-    stimulus_set : {"training", "natural", "shapes", "letters", "things"}
+    stimulus_set : str
+        ``training``, a test set of the study (``natural``, ...), or ``things`` (the 200 images of THINGS EEG2).
 
     Returns
     -------
@@ -43,18 +40,16 @@ def load_stimuli(study, stimulus_set):
         The ids, in the order of the responses.
     images : tensor, uint8, shape (n_stimuli, 3, size, size)
     """
+    dataset = study.fmri.dataset
     if stimulus_set == "things":
-        stimulus = list(things_eeg2.load_metadata(study.raw_folder("things_eeg2")).stimulus)
-        root = study.raw_folder("things_eeg2")
+        dataset, stimulus = "things_eeg2", list(things_eeg2.load_metadata(study.raw_folder("things_eeg2")).stimulus)
+    elif stimulus_set == "training":
+        responses = load_prepared(study, f"targets_sub-{study.fmri.subjects[0]:02d}", "components")
+        stimulus = [str(name) for name in responses.stimulus.values]
     else:
-        if stimulus_set == "training":
-            subject = study.fmri.subjects[0]
-            responses = load_prepared(study, f"targets_sub-{subject:02d}", "components")
-            stimulus = [str(name) for name in responses.stimulus.values]
-        else:
-            stimulus = stimulus_ids(load_prepared(study, "shen2019_rdms", stimulus_set))
-        root = study.raw_folder("shen2019")
-    return stimulus, load_images(find_images(root, stimulus), study.network.image_size)
+        stimulus = stimulus_ids(load_prepared(study, f"{dataset}_rdms", stimulus_set))
+    find = own.find_images if dataset == "own" else find_images
+    return stimulus, load_images(find(study.raw_folder(dataset), stimulus), study.network.image_size)
 
 
 def train_network(study, network, device="auto", progress=True):
@@ -111,11 +106,11 @@ def save_network(study, network, model, history):
         "network": study.network.model_dump(),
     }
     save_weights(weights_path(study, network), model, about)
-    table = history.assign(dataset="shen2019", subject=network.trained_on, **network.columns)
+    table = history.assign(dataset=study.fmri.dataset, subject=network.trained_on, **network.columns)
     save_table(study, f"training/{network.stem}", table)
     inner = getattr(model, "realnet", model)
     rdms = {}
-    for name in STIMULUS_SETS:
+    for name in study.stimulus_sets:
         stimulus, images = load_stimuli(study, name)
         rdms[name] = compute_model_rdms(inner, images, stimulus)
     save_arrays(model_rdms_path(study, network), rdms)

@@ -14,6 +14,7 @@ from realnet.errors import InvalidInput, MissingInput
 REPOSITORY = Path(__file__).resolve().parents[1]
 
 Positive = Annotated[int, Field(ge=1)]
+Name = Annotated[str, Field(pattern=r"^[a-z0-9][a-z0-9_-]*$")]
 Layer = Literal["V1", "V2", "V4", "IT"]  # realnet.cornet.LAYERS, without importing torch for a settings file
 
 
@@ -44,10 +45,16 @@ class NetworkSettings(Settings):
 
 
 class FmriSettings(Settings):
-    """Shen 2019 (training and within-subject tests) and Horikawa & Kamitani 2017 (other subjects)."""
+    """Shen 2019 or an experiment of one's own (training and within-subject tests), and Horikawa & Kamitani 2017."""
 
-    subjects: tuple[Positive, ...] = (1, 2, 3)
-    other_subjects: tuple[Positive, ...] = (1, 2, 3, 4, 5)
+    dataset: Literal["shen2019", "own"] = Field("shen2019", description="folder under raw/ that teaches the networks")
+    test_sets: tuple[Name, ...] = Field(
+        ("natural", "shapes", "letters"), description="images of this dataset that no network learns from"
+    )
+    subjects: tuple[Positive, ...] = Field((1, 2, 3), min_length=1)
+    other_subjects: tuple[Positive, ...] = Field(
+        (1, 2, 3, 4, 5), description="people of Horikawa 2017, who saw Shen's natural test images; [] leaves them out"
+    )
     rois: tuple[str, ...] = ("V1", "V2", "V3", "V4", "LOC")
     training_rois: tuple[str, ...] = Field(("V1", "V2", "V3", "V4", "HVC"), description="voxels the targets come from")
     n_components: Positive = Field(1024, description="principal components of a subject's training responses")
@@ -55,6 +62,15 @@ class FmriSettings(Settings):
     component_scaling: Literal["global", "zscore", "none"] = Field(
         "global", description="of the components: one factor so that their mean variance is 1; each by its own; none"
     )
+
+    @model_validator(mode="after")
+    def _test_sets_are_of_the_dataset(self):
+        sets, published = self.test_sets, ("natural", "shapes", "letters")
+        if "natural" not in sets or len(set(sets)) < len(sets) or {"training", "things"} & set(sets):
+            raise ValueError("test_sets must name natural, each set once, and neither training nor things")
+        if self.dataset == "shen2019" and not set(sets) <= set(published):
+            raise ValueError(f"the test_sets of shen2019 are {', '.join(published)}")
+        return self
 
 
 class TrainingSettings(Settings):
@@ -89,7 +105,9 @@ class TrainingSettings(Settings):
 class EegSettings(Settings):
     """THINGS EEG2: which people and times, and the decoding behind each RDM."""
 
-    subjects: tuple[Positive, ...] = tuple(range(1, 11))
+    subjects: tuple[Positive, ...] = Field(
+        tuple(range(1, 11)), description="[] leaves out the EEG and, with its images, the object dimensions"
+    )
     window: tuple[float, float] = Field((0.0, 0.19), description="first and last time, seconds after image onset")
     n_average: Positive = Field(5, description="trials averaged into one pseudo-trial")
     n_folds: Annotated[int, Field(ge=2)] = 5
@@ -144,7 +162,7 @@ class Study(Settings):
     ``simulated`` present means: the recordings under ``raw`` are written by ``realnet.datasets.simulated``.
     """
 
-    name: Annotated[str, Field(pattern=r"^[a-z0-9][a-z0-9_-]*$")]
+    name: Name
     description: str
     raw: str = Field("data/raw", description="published files, one folder per dataset")
     simulated: WorldSettings | None = None
@@ -167,6 +185,22 @@ class Study(Settings):
     def results(self):
         """Everything the study finds: ``networks rdms tables figures notebooks logs``."""
         return project_root() / "results" / self.name
+
+    @property
+    def stimulus_sets(self):
+        """The sets of images for which every network gets RDMs: the test sets, and the EEG's where it is studied."""
+        return (*self.fmri.test_sets, *(["things"] if self.eeg.subjects else []))
+
+    @property
+    def left_out(self):
+        """The notebooks of which this study has no data: they do not run, and the book goes without them."""
+        without = {
+            "00_simulated_world": not self.simulated,
+            "04_fmri_across_subjects": not self.fmri.other_subjects,
+            "05_eeg": not self.eeg.subjects,
+            "06_object_dimensions": not self.eeg.subjects,  # their objects are the EEG's images
+        }
+        return [chapter for chapter, left_out in without.items() if left_out]
 
     def networks(self):
         """Every network of the study: CORnet, and per subject and seed Control, each beta, and the null network."""

@@ -1,5 +1,7 @@
 """One training run: a CORnet-S and its encoder learn from the pictures one person saw and what that brain did."""
 
+import ctypes
+import sys
 import time
 from pathlib import Path
 
@@ -68,6 +70,46 @@ def alignment_losses(model, images, labels, measured, beta, contrast="spearman")
     return dict(zip(LOSSES, (loss_class, loss_mse, loss_contrast, loss_total), strict=True))
 
 
+def reuse_memory():
+    """Have the C library keep the memory that a step on the CPU frees for the next one (glibc; elsewhere nothing).
+
+    A step asks for gigabytes and frees them; when they go back to the kernel each time, fetching them again page by
+    page takes about a tenth of the step. The process then holds on to its peak until it ends.
+    """
+    mallopt = getattr(ctypes.CDLL(None), "mallopt", None) if sys.platform == "linux" else None
+    if mallopt is not None:
+        mallopt(-4, 0)  # M_MMAP_MAX: no block of its own for a large tensor
+        mallopt(-1, -1)  # M_TRIM_THRESHOLD: never hand back
+
+
+def build_model(network, n_targets, image_size, settings, device="cpu"):
+    """The encoder around a network, laid out as convolutions like it best, and its optimizer: (ReAlnet, Adam)."""
+    if torch.device(device).type == "cpu":
+        reuse_memory()
+    model = ReAlnet(network, n_targets, settings.n_hidden, image_size, settings.layers)
+    model = model.to(device, memory_format=torch.channels_last)
+    for module in model.modules():
+        if isinstance(module, nn.BatchNorm2d):
+            module.momentum = settings.batch_norm_momentum
+    return model, torch.optim.Adam(model.parameters(), lr=settings.learning_rate, fused=True)
+
+
+def batch_losses(model, images, labels, measured, beta, settings):
+    """:func:`alignment_losses` of uint8 ``images`` (N, 3, height, width), under the precision of the settings."""
+    inputs = normalise(images).contiguous(memory_format=torch.channels_last)
+    with torch.autocast(images.device.type, dtype=torch.bfloat16, enabled=settings.precision == "bfloat16"):
+        return alignment_losses(model, inputs, labels, measured, beta, settings.contrast)
+
+
+def training_step(model, optimizer, images, labels, measured, beta, settings):
+    """Follow the gradient of one batch by one step; returns the losses before it, as :func:`batch_losses` does."""
+    losses = batch_losses(model, images, labels, measured, beta, settings)
+    optimizer.zero_grad(set_to_none=True)
+    losses["loss_total"].backward()
+    optimizer.step()
+    return losses
+
+
 def align(
     network, images, targets, settings, *, beta, seed=0, test=None, device="auto", checkpoint=None, progress=True
 ):
@@ -130,24 +172,11 @@ class _Run:
             test_targets = torch.as_tensor(np.asarray(test_targets), dtype=torch.float32).to(device)
             self.test = (test_images.to(device), labels, test_targets)
         torch.manual_seed(seed)
-        n_targets, image_size = self.targets.shape[1], images.shape[-1]
-        model = ReAlnet(network, n_targets, settings.n_hidden, image_size, settings.layers)
-        self.model = model.to(device, memory_format=torch.channels_last)
-        for module in self.model.modules():
-            if isinstance(module, nn.BatchNorm2d):
-                module.momentum = settings.batch_norm_momentum
-        self.optimizer = torch.optim.Adam(self.model.parameters(), lr=settings.learning_rate, fused=True)
+        self.model, self.optimizer = build_model(network, self.targets.shape[1], images.shape[-1], settings, device)
         self.epoch, self.step, self.history = 0, 0, []
         self.sums = torch.zeros(len(LOSSES), device=device)
         self.best = None  # (test loss, weights), for selection "best_test_loss" alone
         self.n_steps = len(batches(len(images), settings.batch_size))
-
-    def batch_losses(self, images, labels, targets):
-        """Losses of one batch under the study's precision."""
-        inputs = normalise(images).contiguous(memory_format=torch.channels_last)
-        reduced = self.settings.precision == "bfloat16"
-        with torch.autocast(self.device.type, dtype=torch.bfloat16, enabled=reduced):
-            return alignment_losses(self.model, inputs, labels, targets, self.beta, self.settings.contrast)
 
     def train_epoch(self, bar, checkpoint):
         """The rest of the current epoch, from the step at which it stands."""
@@ -163,10 +192,8 @@ class _Run:
         saved = time.monotonic()
         for part in parts[self.step - self.epoch * self.n_steps :]:
             rows = order[part]
-            losses = self.batch_losses(self.images[rows], self.labels[rows], self.targets[rows])
-            self.optimizer.zero_grad(set_to_none=True)
-            losses["loss_total"].backward()
-            self.optimizer.step()
+            batch = self.images[rows], self.labels[rows], self.targets[rows]
+            losses = training_step(self.model, self.optimizer, *batch, self.beta, self.settings)
             self.sums += torch.stack([losses[name].detach() for name in LOSSES]) * len(rows)
             self.step += 1
             bar.update()
@@ -190,7 +217,8 @@ class _Run:
         images, labels, targets = self.test
         sums = torch.zeros(len(LOSSES), device=self.device)
         for part in _at_least_two(batches(len(images), self.settings.batch_size)):
-            losses = self.batch_losses(images[part], labels[part], targets[part])
+            batch = images[part], labels[part], targets[part]
+            losses = batch_losses(self.model, *batch, self.beta, self.settings)
             sums += torch.stack([losses[name] for name in LOSSES]) * (part.stop - part.start)
         means = sums / len(images)
         self.note("test", means)

@@ -232,6 +232,16 @@ def test_the_book_of_a_study_of_real_people_does_not_call_them_simulated(tmp_pat
     assert not (page.parent / "notebooks" / "00_simulated_world.html").exists()
 
 
+def test_the_book_of_ones_own_experiment_goes_without_the_chapters_that_it_has_no_data_for(tmp_path, monkeypatch):
+    study = prepare(tmp_path / "own", "own", monkeypatch)
+    page, _ = build_book(study, tmp_path / "own")
+    chapters = {path.stem for path in (page.parent / "notebooks").glob("*.html")}
+    assert chapters == {"01_data", "02_training", "03_fmri_within_subject", "10_objects92", "12_speed"}
+    dead = [(file.name, name) for file in page.parent.rglob("*.html") for name in study.left_out
+            if re.search(rf'href="[^"]*{name}[."]', file.read_text(encoding="utf-8"))]  # fmt: skip
+    assert dead == []
+
+
 def test_durations_are_those_that_papermill_noted(book, monkeypatch):
     monkeypatch.setenv("REALNET_ROOT", str(book))
     found = durations(load_study("demo"))

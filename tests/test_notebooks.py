@@ -35,7 +35,8 @@ inference: {n_bootstraps: 50, n_permutations: 100}
 """
 
 CHAPTERS = ["00_simulated_world", "01_data", "02_training/sub-01_beta-40_seed-0", "03_fmri_within_subject",
-            "04_fmri_across_subjects", "05_eeg", "06_object_dimensions", "10_objects92", "index"]  # fmt: skip
+            "04_fmri_across_subjects", "05_eeg", "06_object_dimensions", "10_objects92", "12_speed",
+            "index"]  # fmt: skip
 
 
 def _workflow(settings, *arguments):

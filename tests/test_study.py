@@ -70,6 +70,11 @@ def test_a_network_that_does_not_exist_is_refused_with_what_there_is(wanted):
         ("training: {contrast: kendall}", r"training\.contrast: .*'spearman'.*\(got 'kendall'\)"),
         ("training: {main_beta: 7}", r"main_beta 7 is not among betas"),
         ("eeg: {window: [0.2, 0.1]}", r"window \(0\.2, 0\.1\) ends before it begins"),
+        ("fmri: {test_sets: [shapes]}", r"fmri: test_sets must name natural"),
+        ("fmri: {test_sets: [natural, sketches]}", r"fmri: the test_sets of shen2019 are natural, shapes, letters"),
+        ("fmri: {dataset: own, test_sets: [natural, things]}", r"fmri: test_sets must name natural.* nor things"),
+        ("fmri: {dataset: mine}", r"fmri\.dataset: .*'own' \(got 'mine'\)"),
+        ("fmri: {subjects: []}", r"fmri\.subjects: .*at least 1"),
         ("training: {layers: [V1, V3]}", r"training\.layers\.1: .*\(got 'V3'\)"),
         ("training: 3", r"training: .*\(got 3\)"),
         ("name: Has Spaces", r"name: .*pattern.*\(got 'Has Spaces'\)"),
@@ -90,7 +95,7 @@ def test_a_file_that_is_no_study_is_refused_in_one_sentence(tmp_path, text):
 
 
 def test_an_unknown_study_names_the_known_ones():
-    with pytest.raises(MissingInput, match="demo, paper, released"):
+    with pytest.raises(MissingInput, match="demo, own, paper, released"):
         load_study("dmeo")
 
 
@@ -121,6 +126,14 @@ def test_generated_studies_are_accepted_or_refused_in_one_sentence(tmp_path_fact
         assert str(path) in str(error) and "\n" not in str(error) and "Traceback" not in str(error)
     else:
         assert study.networks()[0].model == "cornet"
+
+
+def test_a_study_without_other_people_or_eeg_leaves_out_their_chapters():
+    assert load_study("demo").left_out == [] and load_study("paper").left_out == ["00_simulated_world"]
+    own = load_study("own")
+    assert own.left_out == ["00_simulated_world", "04_fmri_across_subjects", "05_eeg", "06_object_dimensions"]
+    assert own.stimulus_sets == ("natural",)
+    assert load_study("paper").stimulus_sets == ("natural", "shapes", "letters", "things")
 
 
 def test_settings_do_not_change_after_reading():

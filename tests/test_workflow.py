@@ -46,6 +46,7 @@ WRITES = {
     "05_eeg": [f"{TABLES}/eeg.csv"],
     "06_object_dimensions": [f"{TABLES}/object_dimensions.csv"],
     "10_objects92": [f"{TABLES}/objects92.csv"],
+    "12_speed": [f"{TABLES}/speed.csv"],
     "index": [f"{TABLES}/summary.csv"],
 }
 CHAPTERS = sorted(set(WRITES) - {"02_training"})

@@ -1,6 +1,9 @@
 """What the analyses of all chapters share: which networks, which references, and how an array becomes a tidy table."""
 
+import numpy as np
 import pandas as pd
+
+from realnet.similarity import noise_ceiling
 
 #: What ReAlnet is compared with.
 REFERENCES = ("cornet", "control")
@@ -41,3 +44,11 @@ def add_ceilings(table, column, ceilings):
         ceiling_lower=table[column].map(lambda key: ceilings[key][0]),
         ceiling_upper=table[column].map(lambda key: ceilings[key][1]),
     )
+
+
+def ceilings_of(rdms, dim):
+    """Noise ceilings of RDMs (subject, dim, pair) by the names of ``dim``: (lower, upper), NaN for one person alone."""
+    names = rdms[dim].values.tolist()
+    if rdms.sizes["subject"] < 2:
+        return dict.fromkeys(names, (np.nan, np.nan))
+    return {name: noise_ceiling(rdms.sel({dim: name}).transpose("subject", "pair").values) for name in names}

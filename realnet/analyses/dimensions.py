@@ -58,3 +58,25 @@ def top_dimensions(table, n=3, layer="IT", model="realnet"):
     """The names of the ``n`` dimensions that a layer shares most with, mean over the networks of one kind."""
     rows = table[(table.metric == "partial_rho2") & (table.layer == layer) & (table.model == model)]
     return list(rows.groupby("dimension").value.mean().nlargest(n).index)
+
+
+def beside_truth(table, truth):
+    """What was planted in each dimension of a simulated world, beside what changed in layer IT.
+
+    Parameters
+    ----------
+    table : DataFrame
+        From :func:`dimension_table`.
+    truth : DataFrame
+        ``dimensions`` of :func:`realnet.datasets.simulated.read_truth`.
+
+    Returns
+    -------
+    DataFrame
+        One row a dimension: ``weight`` and ``beyond_categories`` (planted), and the change of ``partial_rho2`` of
+        ReAlnet against each reference, largest first.
+    """
+    changes = table[(table.metric == "difference") & (table.model == "realnet")]
+    changes = changes.pivot(index="dimension", columns="reference", values="value").add_prefix("change against ")
+    planted = truth.set_index("dimension")[["weight", "beyond_categories"]]
+    return planted.join(changes, validate="one_to_one").sort_values("change against control", ascending=False)

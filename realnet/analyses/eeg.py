@@ -4,9 +4,9 @@ import pandas as pd
 import xarray as xr
 from scipy import stats
 
-from realnet.analyses.common import REFERENCES, add_ceilings, kinds_of, tidy
+from realnet.analyses.common import REFERENCES, add_ceilings, ceilings_of, kinds_of, tidy
 from realnet.results import load_model_rdms, load_prepared
-from realnet.similarity import compare_rdms, improvement, noise_ceiling
+from realnet.similarity import compare_rdms, improvement
 from realnet.statistics import cluster_test
 
 
@@ -25,8 +25,7 @@ def eeg_table(study, networks):
     models = load_model_rdms(study, "things", networks)
     rho = compare_rdms(models, brains)
     table = tidy(rho, networks, metric="rho", dataset="things_eeg2", stimulus_set="things")
-    ceilings = {float(t): noise_ceiling(brains.sel(time=t).values) for t in brains.time.values}
-    table = add_ceilings(table, "time", ceilings)
+    table = add_ceilings(table, "time", ceilings_of(brains, "time"))
     kinds = xr.concat(
         [rho.sel(network=[n.stem for n in networks if n.model == kind]).mean("network") for kind in kinds_of(networks)],
         dim=pd.Index(kinds_of(networks), name="model"),

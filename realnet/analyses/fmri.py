@@ -8,9 +8,9 @@ import numpy as np
 import pandas as pd
 import xarray as xr
 
-from realnet.analyses.common import BEST, CROSSVALIDATED, REFERENCES, add_ceilings, reference_stem, tidy
+from realnet.analyses.common import BEST, CROSSVALIDATED, REFERENCES, add_ceilings, ceilings_of, reference_stem, tidy
 from realnet.results import load_model_rdms
-from realnet.similarity import compare_rdms, crossvalidated_best_layer, improvement, noise_ceiling
+from realnet.similarity import compare_rdms, crossvalidated_best_layer, improvement
 from realnet.statistics import bootstrap_p, bootstrap_similarities, confidence_interval, resample_subjects
 
 
@@ -39,8 +39,7 @@ def similarity_table(study, dataset, stimulus_set, brains, networks):
     crossvalidated = best.copy(data=crossvalidated.reshape(best.transpose("layer", "network", "subject", "roi").shape))
     rho = xr.concat([rho, best, crossvalidated.assign_coords(layer=[CROSSVALIDATED])], dim="layer", join="exact")
     table = tidy(rho, networks, metric="rho", dataset=dataset, stimulus_set=stimulus_set)
-    ceilings = {str(roi): noise_ceiling(brains.sel(roi=roi).values) for roi in brains.roi.values}
-    return add_ceilings(table, "roi", ceilings)
+    return add_ceilings(table, "roi", ceilings_of(brains, "roi"))
 
 
 def fmri_differences(study, dataset, stimulus_set, brains, networks, within):

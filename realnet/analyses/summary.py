@@ -19,19 +19,18 @@ def summary_table(study):
         ``question``, ``reference``, ``metric`` (what ``value`` is), ``value``, ``found`` of ``n`` (people, networks or
         times that show it) and ``detail``.
     """
-    within, across = load_table(study, "fmri_within_subject"), load_table(study, "fmri_across_subjects")
-    eeg, dimensions = load_table(study, "eeg"), load_table(study, "object_dimensions")
-    own = _mean_differences(own_subject(within))
-    others = _mean_differences(across)
-    others = others[others.subject == "mean"]
+    own = _mean_differences(own_subject(load_table(study, "fmri_within_subject")))
     rows = []
     for reference in REFERENCES:
-        for stimulus_set in ("natural", "shapes", "letters"):
+        for stimulus_set in study.fmri.test_sets:
             rows.append(_closer(own, reference, "own subject", stimulus_set))
         rows.append(_null_share(own, reference))
-        rows.append(_closer(others, reference, "other people", "natural"))
-        rows += _eeg_rows(eeg, reference)
-        rows += _dimension_rows(dimensions, reference)
+        if study.fmri.other_subjects:
+            others = _mean_differences(load_table(study, "fmri_across_subjects"))
+            rows.append(_closer(others[others.subject == "mean"], reference, "other people", "natural"))
+        if study.eeg.subjects:
+            rows += _eeg_rows(load_table(study, "eeg"), reference)
+            rows += _dimension_rows(load_table(study, "object_dimensions"), reference)
     return pd.DataFrame(rows)
 
 
@@ -45,15 +44,20 @@ def readable(summary, truth=None):
     truth : dict of DataFrame, optional
         From :func:`realnet.datasets.simulated.read_truth`.
     """
+    found = list(dict.fromkeys(summary.question))
+    named = ("own subject, natural", "own subject, shapes", "own subject, letters")
+    further = [question for question in found if question.startswith("own subject, ") and question not in named]
     wording = {
         "own subject, natural": "Closer to the brain that taught it? (natural images)",
         "own subject, shapes": "... with artificial shapes",
         "own subject, letters": "... with letters",
+        **{question: f"... with {question.split(', ')[1]}" for question in further},
         "null networks": "Gain of networks trained on shuffled pairs",
         "other people, natural": "Closer to five other people's fMRI?",
         "eeg": "Closer to other people's EEG in layer IT?",
         "dimensions": "Dimensions that rise most in IT",
     }
+    wording = {question: words for question, words in wording.items() if question in found}
     table = summary[summary.question.isin(wording)].pivot(index="question", columns="reference", values="detail")
     table = table.reindex(list(wording))[list(REFERENCES)]
     table.columns = [f"ReAlnet against {'CORnet' if name == 'cornet' else 'Control'}" for name in REFERENCES]

@@ -161,7 +161,15 @@ def read_rois(bdata: BData, columns: np.ndarray) -> xr.Coordinates:
         raise InvalidInput(
             f"{bdata.path}: expected voxels in the ROIs {', '.join(REQUIRED_ROIS)}, but {', '.join(absent)} has none"
         )
-    masks.setdefault("VC", np.any(list(masks.values()), axis=0))
+    return roi_coordinates(masks)
+
+
+def roi_coordinates(masks: dict[str, np.ndarray]) -> xr.Coordinates:
+    """`roi`: boolean (roi, voxel), `roi_name` (roi), and the index by name, of masks (n_voxels,) by name.
+
+    VC is added as the union of all where it is not among them.
+    """
+    masks = masks | {"VC": masks.get("VC", np.any(list(masks.values()), axis=0))}
     names = np.array(list(masks))
     variables = {"roi": (("roi", "voxel"), np.stack(list(masks.values()))), "roi_name": ("roi", names)}
     indexes = {"roi": RoiIndex(names), "roi_name": xr.indexes.PandasIndex(pd.Index(names, name="roi_name"), "roi")}

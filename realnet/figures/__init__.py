@@ -18,6 +18,7 @@ from realnet.figures.headline import plot_headline
 from realnet.figures.objects92 import plot_objects92
 from realnet.figures.pictures import plot_pictures, plot_rdms
 from realnet.figures.recordings import plot_decoding
+from realnet.figures.speed import plot_growth, plot_repeats, plot_speed
 from realnet.figures.style import mark_simulated, save_figure
 from realnet.figures.training import plot_training, plot_training_all
 
@@ -33,6 +34,7 @@ __all__ = [
     "plot_eeg_improvement",
     "plot_eeg_similarity",
     "plot_fmri_similarity",
+    "plot_growth",
     "plot_headline",
     "plot_improvement",
     "plot_layers",
@@ -40,6 +42,8 @@ __all__ = [
     "plot_pictures",
     "plot_rdms",
     "plot_reliability",
+    "plot_repeats",
+    "plot_speed",
     "plot_training",
     "plot_training_all",
     "save_figure",

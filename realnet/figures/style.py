@@ -47,7 +47,8 @@ STIMULUS_SETS = {
     "natural": "Natural images", "shapes": "Artificial shapes", "letters": "Letters", "things": "THINGS images",
     "objects92": "92 objects",
 }  # fmt: skip
-DATASETS = {"shen2019": "Shen 2019", "horikawa2017": "Horikawa & Kamitani 2017", "things_eeg2": "THINGS EEG2"}
+DATASETS = {"shen2019": "Shen 2019", "own": "Own experiment", "horikawa2017": "Horikawa & Kamitani 2017",
+            "things_eeg2": "THINGS EEG2"}  # fmt: skip
 
 CEILING = "#e3e3e3"
 RHO = "Similarity (Spearman's rho)"

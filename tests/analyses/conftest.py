@@ -4,9 +4,7 @@ import numpy as np
 import pytest
 
 from realnet.analyses.common import main_networks
-from realnet.brain_rdms import TEST_SETS
 from realnet.cornet import LAYERS
-from realnet.networks import STIMULUS_SETS
 from realnet.rdm import correlation_rdm, difference_rdm, labelled
 from realnet.results import model_rdms_path, prepared_path, save_arrays
 from realnet.study import Study
@@ -37,12 +35,13 @@ def study(tmp_path_factory):
     for network in study.networks():
         rdms = {
             name: labelled(noisy(name, noises[network.model], len(LAYERS)), ids[name], ("layer",), layer=list(LAYERS))
-            for name in STIMULUS_SETS
+            for name in study.stimulus_sets
         }
         save_arrays(model_rdms_path(study, network), rdms)
     people = {"subject": ["sub-01", "sub-02"], "roi": list(ROIS)}
     fmri = {
-        name: labelled(noisy(name, 0.7, 2, len(ROIS)), ids[name], ("subject", "roi"), **people) for name in TEST_SETS
+        name: labelled(noisy(name, 0.7, 2, len(ROIS)), ids[name], ("subject", "roi"), **people)
+        for name in study.fmri.test_sets
     }
     save_arrays(prepared_path(study, "shen2019_rdms"), fmri)
     save_arrays(prepared_path(study, "horikawa2017_rdms"), {"natural": fmri["natural"]})

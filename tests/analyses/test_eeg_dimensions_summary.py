@@ -6,11 +6,10 @@ import pingouin
 import pytest
 from scipy.stats import rankdata, sem, spearmanr
 
-from realnet.analyses.dimensions import dimension_table, top_dimensions
+from realnet.analyses.dimensions import beside_truth, dimension_table, top_dimensions
 from realnet.analyses.eeg import eeg_table
 from realnet.analyses.fmri import fmri_differences, similarity_table
 from realnet.analyses.summary import readable, summary_table
-from realnet.brain_rdms import TEST_SETS
 from realnet.results import load_array, load_prepared, model_rdms_path, save_table
 
 
@@ -73,7 +72,7 @@ def test_top_dimensions_are_those_that_realnets_it_shares_most_with(dimensions):
 
 
 def test_the_summary_counts_what_the_tables_hold(study, networks, eeg, dimensions):
-    shen = {name: load_prepared(study, "shen2019_rdms", name) for name in TEST_SETS}
+    shen = {name: load_prepared(study, "shen2019_rdms", name) for name in study.fmri.test_sets}
     within = pd.concat(
         [similarity_table(study, "shen2019", name, rdms, networks) for name, rdms in shen.items()]
         + [fmri_differences(study, "shen2019", name, rdms, networks, within=True) for name, rdms in shen.items()]
@@ -96,3 +95,11 @@ def test_the_summary_counts_what_the_tables_hold(study, networks, eeg, dimension
     assert summary.loc[("dimensions", "cornet")].detail.startswith(change.idxmax())
     shown = readable(summary_table(study))
     assert list(shown.columns) == ["ReAlnet against CORnet", "ReAlnet against Control"] and shown.notna().all(axis=None)
+
+
+def test_planted_and_found_stand_beside_each_other(dimensions):
+    truth = pd.DataFrame({"dimension": list("abcdef"), "weight": range(6), "beyond_categories": [True] + 5 * [False]})
+    table = beside_truth(dimensions, truth)
+    assert list(table.loc[list("abcdef")].weight) == list(range(6)) and table.loc["a"].beyond_categories
+    found = dimensions.query("metric == 'difference' and model == 'realnet' and reference == 'control'")
+    np.testing.assert_allclose(table["change against control"], found.value.sort_values(ascending=False))

@@ -63,18 +63,24 @@ class Handler(http.server.BaseHTTPRequestHandler):
         return int(self.headers.get("Range", "bytes=0-").removeprefix("bytes=").rstrip("-"))
 
 
+class Server(http.server.ThreadingHTTPServer):
+    """One thread a request; a long queue, as other programs of this machine may knock at free ports."""
+
+    request_queue_size = 64
+
+
 @pytest.fixture
 def server():
     """A server on this machine; `server.behaviours` says how it behaves, `server.requests` holds what it was asked."""
-    httpd = http.server.ThreadingHTTPServer(("127.0.0.1", 0), Handler)
+    httpd = Server(("127.0.0.1", 0), Handler)
     httpd.daemon_threads = True
     world = SimpleNamespace(behaviours=[], requests=[], stop=threading.Event())
     world.address = f"http://127.0.0.1:{httpd.server_address[1]}/file"
     httpd.world = world
-    thread = threading.Thread(target=httpd.serve_forever, kwargs={"poll_interval": 0.01})
-    thread.start()
+    threading.Thread(target=httpd.serve_forever, kwargs={"poll_interval": 0.01}, daemon=True).start()
     yield world
     world.stop.set()
-    httpd.shutdown()
-    thread.join()
+    stopping = threading.Thread(target=httpd.shutdown, daemon=True)
+    stopping.start()
+    stopping.join(timeout=5)  # a server that is stuck fails its test, and does not hold up the others
     httpd.server_close()
