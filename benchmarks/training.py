@@ -62,7 +62,7 @@ def released_step(teacher, model, optimizer, images, measured):
     return loss_class.item(), loss_mse.item(), loss_contrast.item()
 
 
-def step_rows(device, network=None, image_size=IMAGE_SIZE, repetitions=3):
+def step_rows(device, network=None, image_size=IMAGE_SIZE, repetitions=5):
     """Time both steps from the same weights on the same batch; compare losses and gradients of the first step."""
     rng = np.random.default_rng(0)
     torch.manual_seed(0)

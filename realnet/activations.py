@@ -59,7 +59,7 @@ def normalise(images):
     mean = torch.tensor(IMAGENET_MEAN, device=images.device).view(3, 1, 1)
     std = torch.tensor(IMAGENET_STD, device=images.device).view(3, 1, 1)
     # in place: three passes over memory that is still in the cache, and none that must be asked for
-    return (images / 255).to(torch.float32).sub_(mean).div_(std)
+    return images.to(torch.float32, copy=True).div_(255).sub_(mean).div_(std)
 
 
 def batches(n, batch_size):

@@ -13,7 +13,9 @@ import pytest
 import torch
 from scipy.spatial.distance import pdist
 from scipy.stats import spearmanr
+from torch import nn
 
+from realnet.alignment import ReAlnet, contrastive_loss
 from realnet.analyses.speed import BENCHMARKS, RESULTS
 from realnet.cornet import CORnetS
 from realnet.decoding import decoding_rdm
@@ -119,6 +121,25 @@ def test_the_released_step_has_our_losses_and_gradient(benchmarks):
     assert [row["must"] for row in rows] == [2.5, None] and set(rows[0]) == KEYS
     difference, gradient = (float(part.split()[-1]) for part in rows[0]["agreement"].split(","))
     assert difference < 1e-5 and gradient < 0.02
+
+
+def test_in_float64_the_gradient_of_two_passes_is_that_of_one(benchmarks):
+    """So that what the table says about float32 is its rounding."""
+    torch.manual_seed(0)
+    model = ReAlnet(CORnetS(width=0.125, n_classes=10), n_targets=20, n_hidden=8, image_size=32).double().train()
+    images = torch.randn(4, 3, 32, 32, dtype=torch.float64)
+    labels, measured = torch.tensor([1, 2, 3, 4]), torch.randn(4, 20, dtype=torch.float64)
+    losses = nn.functional.cross_entropy, nn.functional.mse_loss
+    predicted = model(images)[1]
+    contrast = benchmarks.training.released_contrast(predicted, measured)
+    (losses[0](model.realnet(images), labels) + 40 * (losses[1](predicted, measured) + contrast)).backward()
+    expected = {name: weights.grad.clone() for name, weights in model.named_parameters()}
+    model.zero_grad()
+    logits, predicted = model(images)
+    contrast = contrastive_loss(predicted.detach(), measured, "pearson")
+    (losses[0](logits, labels) + 40 * (losses[1](predicted, measured) + contrast)).backward()
+    for name, weights in model.named_parameters():
+        torch.testing.assert_close(weights.grad, expected[name], rtol=1e-8, atol=1e-10)
 
 
 def test_the_loss_rows_compare_with_scipy(benchmarks):

@@ -1,5 +1,7 @@
 """How fast: ratios to the peers, growth with the number of images, and what the time saved buys (chapter 12)."""
 
+import textwrap
+
 import numpy as np
 from matplotlib.lines import Line2D
 from matplotlib.patches import Patch
@@ -22,10 +24,10 @@ def plot_speed(rows):
     Parameters
     ----------
     rows : DataFrame
-        Columns ``work ratio must aim limit``, as :func:`realnet.analyses.speed.comparisons` returns it.
+        Columns ``work peer ratio must aim limit``, as :func:`realnet.analyses.speed.comparisons` returns it.
     """
-    rows = select(rows, "plot_speed", ("work", "ratio", *MARKS))
-    figure, axes = new_figure(0.33 * len(rows) + 1.1)
+    rows = select(rows, "plot_speed", ("work", "peer", "ratio", *MARKS))
+    figure, axes = new_figure(0.36 * len(rows) + 1.1)
     places = np.arange(len(rows))[::-1]
     colours = np.where(rows.ratio < rows.must, MISSED, BAR)
     axes.barh(places, rows.ratio, color=colours, height=0.62)
@@ -33,7 +35,9 @@ def plot_speed(rows):
         axes.plot(rows[name], places, linestyle="none", marker=marker, color="black", markersize=7, zorder=3)
     axes.set_xscale("log")
     axes.xaxis.set_major_formatter(TIMES)
-    axes.set_yticks(places, rows.work, fontsize=8)
+    labels = [textwrap.fill(f"{row.work} ({row.peer})", 56) for row in rows.itertuples()]
+    axes.set_yticks(places, labels, fontsize=7.5)
+    axes.set_ylim(-0.6, len(rows) - 0.4)
     axes.set(xlabel="Times faster than the peer", xlim=(0.5, None))
     marks = [Line2D([], [], linestyle="none", marker=m, color="black", label=label) for label, m in MARKS.values()]
     legend_below(figure, [Patch(color=BAR, label="measured"), *marks])
