@@ -63,7 +63,7 @@ def readable(summary, truth=None):
     table.columns = [f"ReAlnet against {'CORnet' if name == 'cornet' else 'Control'}" for name in REFERENCES]
     if truth is not None:
         beyond = truth["dimensions"].query("beyond_categories").dimension
-        outside = "not planted: plain forms lie outside the training images"
+        outside = "not planted: unlike the training images"
         planted = dict.fromkeys(wording, "yes: all people share their sources") | {
             "own subject, shapes": outside,
             "own subject, letters": outside,
