@@ -26,7 +26,7 @@ from realnet.datasets.files import whole_file
 from realnet.datasets.stimuli import find_images
 from realnet.study import REPOSITORY, Study
 
-TABLE = REPOSITORY / "book" / "full_size.md"
+TABLE = REPOSITORY / "book" / "_full_size.md"
 N_VOXELS = 15_000
 SUBJECTS = (1, 2, 3)
 CHUNKS = (64, 256, 1024)
