@@ -100,18 +100,20 @@ def test_the_rdm_of_a_gpu_is_the_same():
     np.testing.assert_allclose(decoding_rdm(epochs, device="cuda"), decoding_rdm(epochs), atol=1 / 60)
 
 
-def test_rdm_agrees_with_neurora(capsys):
+def test_rdm_agrees_with_neurora(capsys, monkeypatch):
+    generator = np.random.default_rng(0)  # neurora cannot be seeded from outside
+    monkeypatch.setattr("neurora.decoding._make_subject_seeds", lambda n, **_: generator.integers(2**31, size=n))
     strength = np.linspace(0, 0.6, 8)[:, None, None, None]  # stimuli from alike to distinct
     epochs = strength * simulate(8, 1, 6, 3, 1.0) + simulate(8, 40, 6, 3, 0, seed=1)
     with np.errstate(all="ignore"):
-        peer = eegRDM_bydecoding(epochs[:, None], time_win=1, time_step=1, navg=4, nfolds=5, nrepeats=2)[0]
+        peer = eegRDM_bydecoding(epochs[:, None], time_win=1, time_step=1, navg=4, nfolds=5, nrepeats=8)[0]
     capsys.readouterr()
     peer = np.array([squareform(rdm) for rdm in peer])
     ours = decoding_rdm(epochs, n_average=4, n_folds=5, n_repeats=20)
-    # one estimate of theirs has a standard deviation of about .05 around the expectation, which ours approaches
+    # theirs, over eight repeats, has a standard deviation of about .025 around the expectation, which ours approaches
     assert abs(np.mean(ours - peer)) < 0.02
-    assert np.sqrt(np.mean((ours - peer) ** 2)) < 0.08
-    assert spearmanr(ours.ravel(), peer.ravel()).statistic > 0.9
+    assert np.sqrt(np.mean((ours - peer) ** 2)) < 0.05
+    assert spearmanr(ours.ravel(), peer.ravel()).statistic > 0.95
 
 
 def test_pairs_are_in_the_order_of_squareform():
