@@ -1,0 +1,41 @@
+"""Tables of long experiments, kept in the repository with the settings, the machine and the commit that made them."""
+
+import json
+
+import pandas as pd
+
+from realnet.errors import MissingInput
+from realnet.study import REPOSITORY
+
+KEPT = REPOSITORY / "experiments" / "results"
+
+
+def load_kept(name):
+    """What ``python -m experiments.<name>`` found.
+
+    Returns
+    -------
+    table : DataFrame
+    about : dict
+        ``settings``, ``seconds`` and ``machine`` (with ``commit``).
+
+    Raises
+    ------
+    MissingInput
+        Names the command that makes the table.
+    """
+    path = KEPT / f"{name}.csv"
+    if not path.is_file() or not path.with_suffix(".json").is_file():
+        raise MissingInput(f"{path} and its .json are missing: run `python -m experiments.{name}` first")
+    # only an empty cell is missing: pandas would also take the word none or null for it
+    table = pd.read_csv(path, keep_default_na=False, na_values=[""])
+    return table, json.loads(path.with_suffix(".json").read_text(encoding="utf-8"))
+
+
+def made_by(about):
+    """One sentence on where a kept table comes from, for the chapter that shows it."""
+    machine = about["machine"]
+    return (
+        f"Made by `python -m experiments.{about['experiment']}` at commit {machine['commit']} on {machine['processor']}"
+        f" ({machine['cores']} cores) in {about['seconds'] / 60:.0f} minutes."
+    )
