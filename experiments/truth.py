@@ -1,4 +1,4 @@
-"""How often the study finds what was planted in a world, and how often what was not: over worlds, by `make calibration`.
+"""How often the study finds what was planted in a world, and how often what was not: `make calibration`.
 
 Each world has its own images, people, pretrained network and training; the analyses and their settings are the study's.
 """
@@ -22,8 +22,8 @@ from realnet.study import project_root
 def findings(study):
     """What the analyses of one world report, one row a question: ``found`` of ``n`` significant, up and down.
 
-    ``model`` ``realnet`` learned from people in whom effects were planted; ``null`` from shuffled pairs, so that nothing
-    is to be found of it beyond what Control has.
+    ``model`` ``realnet`` learned from people in whom effects were planted; ``null`` from shuffled pairs, so that
+    nothing is to be found of it beyond what Control has.
     """
     networks = main_networks(study)
     natural = load_prepared(study, "shen2019_rdms", "natural")

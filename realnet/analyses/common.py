@@ -2,6 +2,7 @@
 
 import numpy as np
 import pandas as pd
+from scipy import stats
 
 from realnet.similarity import noise_ceiling
 
@@ -52,3 +53,12 @@ def ceilings_of(rdms, dim):
     if rdms.sizes["subject"] < 2:
         return dict.fromkeys(names, (np.nan, np.nan))
     return {name: noise_ceiling(rdms.sel({dim: name}).transpose("subject", "pair").values) for name in names}
+
+
+def t_interval(values, level=0.95):
+    """Student's interval of the mean over people, seeds or worlds: (lower, upper); NaN for a single value."""
+    values = np.asarray(values, dtype=float)
+    if len(values) < 2:
+        return np.nan, np.nan
+    half_width = stats.t.ppf(0.5 + level / 2, len(values) - 1) * stats.sem(values)
+    return values.mean() - half_width, values.mean() + half_width

@@ -9,9 +9,12 @@ from realnet.study import REPOSITORY
 
 KEPT = REPOSITORY / "experiments" / "results"
 
+#: Tables that are not called as the experiment that makes them.
+MAKERS = {"beta_sweep": "ablation"}
+
 
 def load_kept(name):
-    """What ``python -m experiments.<name>`` found.
+    """What a long experiment found (``python -m experiments.<name>``, but for :data:`MAKERS`).
 
     Returns
     -------
@@ -26,7 +29,9 @@ def load_kept(name):
     """
     path = KEPT / f"{name}.csv"
     if not path.is_file() or not path.with_suffix(".json").is_file():
-        raise MissingInput(f"{path} and its .json are missing: run `python -m experiments.{name}` first")
+        raise MissingInput(
+            f"{path} and its .json are missing: run `python -m experiments.{MAKERS.get(name, name)}` first"
+        )
     # only an empty cell is missing: pandas would also take the word none or null for it
     table = pd.read_csv(path, keep_default_na=False, na_values=[""])
     return table, json.loads(path.with_suffix(".json").read_text(encoding="utf-8"))
@@ -34,8 +39,8 @@ def load_kept(name):
 
 def made_by(about):
     """One sentence on where a kept table comes from, for the chapter that shows it."""
-    machine = about["machine"]
+    machine, name = about["machine"], about["experiment"]
     return (
-        f"Made by `python -m experiments.{about['experiment']}` at commit {machine['commit']} on {machine['processor']}"
+        f"Made by `python -m experiments.{MAKERS.get(name, name)}` at commit {machine['commit']} on {machine['processor']}"
         f" ({machine['cores']} cores) in {about['seconds'] / 60:.0f} minutes."
     )
