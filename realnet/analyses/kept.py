@@ -39,8 +39,12 @@ def load_kept(name):
 
 def made_by(about):
     """One sentence on where a kept table comes from, for the chapter that shows it."""
-    machine, name = about["machine"], about["experiment"]
+    machine = about["machine"]
     return (
-        f"Made by `python -m experiments.{MAKERS.get(name, name)}` at commit {machine['commit']} on {machine['processor']}"
+        f"Made by `{_command(about['experiment'])}` at commit {machine['commit']} on {machine['processor']}"
         f" ({machine['cores']} cores) in {about['seconds'] / 60:.0f} minutes."
     )
+
+
+def _command(name):
+    return f"python -m experiments.{MAKERS.get(name, name)}"
