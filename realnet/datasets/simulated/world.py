@@ -10,14 +10,14 @@ from tqdm import tqdm
 
 from realnet.cornet import read_checkpoint
 from realnet.datasets.files import whole_file
-from realnet.datasets.simulated import published, responses
+from realnet.datasets.simulated import people, published, responses
 from realnet.datasets.simulated.images import DIMENSIONS
 from realnet.datasets.simulated.pretraining import accuracy, pretrain
 from realnet.datasets.simulated.stimuli import generator, make_catalogue
 from realnet.datasets.simulated.truth import write_truth
 from realnet.errors import InvalidInput
 
-DATASETS = ("shen2019", "horikawa2017", "things_eeg2", "things_dimensions", "cornet_s", "imagenet")
+DATASETS = ("shen2019", "horikawa2017", "things_eeg2", "things_dimensions", "cornet_s", "imagenet", "geirhos2021")
 N_SHEN, N_HORIKAWA = 3, 5
 SHEN_SPLITS = ("training", "natural", "shapes", "letters")
 
@@ -53,13 +53,14 @@ def write_world(folder, settings, progress=True):
     if _is_whole(folder, digest):
         return folder / "world.json"
     _make_room(folder, digest)
-    with tqdm(total=6 + N_SHEN + N_HORIKAWA + settings.n_eeg_subjects, desc="world", disable=not progress) as bar:
+    with tqdm(total=7 + N_SHEN + N_HORIKAWA + settings.n_eeg_subjects, desc="world", disable=not progress) as bar:
         world = _World(folder, settings, bar)
         world.write_pictures()
         world.write_tables()
         held_out = world.write_network()
         world.write_fmri()
         world.write_eeg()
+        world.write_people()
         world.write_truth()
     about = {
         "simulated": True,
@@ -202,6 +203,12 @@ class _World:
             if self.absent(name):
                 published.write_eeg_subject(self.folder / name, person, self.features["eeg"], self.settings.seed)
             self.bar.update()
+
+    def write_people(self):
+        for name, content in people.people_files(self.catalogue, self.settings.seed):
+            if self.absent(name):
+                people.write_file(self.folder / name, content)
+        self.bar.update()
 
     def write_truth(self):
         if self.absent("truth.nc"):
