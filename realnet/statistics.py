@@ -5,13 +5,13 @@ from a bootstrap over images, and everything that is compared shares its resampl
 """
 
 import numpy as np
-from numba import njit, prange
 from scipy import stats
 from statsmodels.stats.multitest import multipletests
 
 from realnet.errors import InvalidInput
-from realnet.rdm import check_same_stimuli, count_stimuli, square
-from realnet.similarity import FeatureRDMs, normalised_ranks, partial_from_correlations, rank, weighted_ranks
+from realnet.rdm import check_same_stimuli, square
+from realnet.resampling import permuted_rdms, resampled_correlations
+from realnet.similarity import FeatureRDMs, normalised_ranks, partial_from_correlations
 
 ALTERNATIVES = ("greater", "less", "two-sided")
 
@@ -29,7 +29,7 @@ def bootstrap_similarities(model_rdms, brain_rdms, n_bootstraps=1000, seed=0):
     if model_rdms.shape[1] != brain_rdms.shape[1]:
         raise InvalidInput(f"model RDMs have {model_rdms.shape[1]} pairs and brain RDMs {brain_rdms.shape[1]}")
     n_models = len(model_rdms)
-    return _resampled_correlations(np.vstack([model_rdms, brain_rdms]), n_models, n_models, n_bootstraps, seed)
+    return resampled_correlations(np.vstack([model_rdms, brain_rdms]), n_models, n_models, n_bootstraps, seed)
 
 
 def bootstrap_partial_spearman(rdms, feature_rdms, n_bootstraps=1000, seed=0):
@@ -43,7 +43,7 @@ def bootstrap_partial_spearman(rdms, feature_rdms, n_bootstraps=1000, seed=0):
     check_same_stimuli(rdms, features.source)
     rows = np.vstack([features.ranks, _as_rows(rdms)])
     n_features = len(features.ranks)
-    correlations = _resampled_correlations(rows, len(rows), 0, n_bootstraps, seed)
+    correlations = resampled_correlations(rows, len(rows), 0, n_bootstraps, seed)
     try:
         inverse = np.linalg.inv(correlations[:, :n_features, :n_features])
     except np.linalg.LinAlgError:
@@ -70,7 +70,7 @@ def permute_partial_spearman(rdm, feature_rdms, n_permutations=1000, seed=0):
     correlations = np.empty((n_permutations, len(ranks)))
     for start in range(0, n_permutations, 250):  # so many permuted RDMs of 200 images are 20 MB
         chunk = slice(start, start + 250)
-        correlations[chunk] = _permuted(full, orders[chunk]) @ ranks.T
+        correlations[chunk] = permuted_rdms(full, orders[chunk]) @ ranks.T
     return partial_from_correlations(correlations, features.inverse)[0]
 
 
@@ -78,7 +78,7 @@ def resample_subjects(samples, axis=-1, seed=0):
     """Mean over subjects drawn with replacement, anew in every bootstrap: an interval that speaks of other people too.
 
     samples : bootstraps on axis 0, subjects on `axis` -> the same without `axis`. With a bootstrap over images both
-    are resampled; the interval is then wide rather than narrow (Schütt et al. 2023, doi 10.7554/eLife.82566).
+    are resampled. Percentiles of these means are too narrow where few people differ much: `generalise_to_subjects`.
     """
     samples = np.moveaxis(np.asarray(samples, dtype=float), axis, -1)
     n_subjects = samples.shape[-1]
@@ -86,10 +86,41 @@ def resample_subjects(samples, axis=-1, seed=0):
     return np.einsum("b...s,bs->b...", samples, drawn / n_subjects)
 
 
+def generalise_to_subjects(found, samples, level=0.95, alternative="greater"):
+    """Mean over subjects with an interval and p that speak of other people and other images: (mean, lower, upper, p).
+
+        mean +- t sqrt(v_subjects + v_images), t the quantile of Student's t with n_subjects - 1 degrees of freedom;
+        v_subjects = variance of `found` over subjects / n_subjects, v_images = variance over the bootstraps of the
+        mean over subjects; p from t = mean / sqrt(v_subjects + v_images)
+
+    found : (..., n_subjects), what was found on all images; samples : (n_bootstraps, ..., n_subjects), the same over
+    resampled images -> four arrays (...,). What the images' noise adds to the variance over subjects is counted twice,
+    so the interval is rather wide; the percentiles of `resample_subjects` are too narrow where few people differ much
+    (chapter 11: 3 people, coverage .8 instead of .95). Raises `InvalidInput` for one subject or other shapes.
+    Source: the sum bounds the variance over both factors, Schütt et al. (2023), doi 10.7554/eLife.82566.
+    """
+    _check_alternative(alternative)
+    _check_level(level)
+    found, samples = np.asarray(found, dtype=float), np.asarray(samples, dtype=float)
+    if found.ndim < 1 or found.shape[-1] < 2 or samples.shape[1:] != found.shape or len(samples) < 2:
+        raise InvalidInput(
+            "generalise_to_subjects expects values (..., n_subjects) of two subjects or more and samples of shape "
+            f"(n_bootstraps, ..., n_subjects), not {found.shape} and {samples.shape}"
+        )
+    n_subjects = found.shape[-1]
+    variance = found.var(axis=-1, ddof=1) / n_subjects + np.nanvar(samples.mean(axis=-1), axis=0, ddof=1)
+    mean, error = found.mean(axis=-1), np.sqrt(variance)
+    half_width = stats.t.ppf((1 + level) / 2, n_subjects - 1) * error
+    with np.errstate(divide="ignore", invalid="ignore"):
+        t = np.where(mean == 0, 0, mean / error)
+    tails = {"greater": t, "less": -t, "two-sided": np.abs(t)}
+    p = stats.t.sf(tails[alternative], n_subjects - 1) * (2 if alternative == "two-sided" else 1)
+    return mean, mean - half_width, mean + half_width, p
+
+
 def confidence_interval(samples, level=0.95, axis=0):
     """Percentile interval of bootstrap samples: (lower, upper), quantiles (1 -+ level) / 2 along `axis` without NaN."""
-    if not 0 < level < 1:
-        raise InvalidInput(f"the level of a confidence interval lies between 0 and 1, not at {level}")
+    _check_level(level)
     return tuple(np.nanquantile(samples, [(1 - level) / 2, (1 + level) / 2], axis=axis))
 
 
@@ -194,83 +225,6 @@ def family_wise_error(test, simulate, n_sets=2000, level=0.05, seed=0):
     return rate, float(np.sqrt(max(rate * (1 - rate), level * (1 - level)) / n_sets))
 
 
-def _resampled_correlations(rdms, n_rows, first_column, n_bootstraps, seed):
-    """Spearman correlations of rdms[:n_rows] with rdms[first_column:] for each resample of the images.
-
-    An image drawn c times counts c times: a pair of two images weighs c_i c_j, and the weighted ranks are those that
-    the resample written out would have. Resamples of fewer than three images are drawn again: they have a single pair.
-    """
-    n_stimuli = count_stimuli(rdms.shape[1])
-    if n_stimuli < 4 or n_bootstraps < 1:
-        raise InvalidInput(f"a bootstrap needs 4 images and 1 resample or more, not {n_stimuli} and {n_bootstraps}")
-    rng = np.random.default_rng(seed)
-    drawn = np.zeros((n_bootstraps, n_stimuli), dtype=np.int64)
-    for counts in drawn:
-        while (counts > 0).sum() < 3:
-            counts[:] = np.bincount(rng.integers(n_stimuli, size=n_stimuli), minlength=n_stimuli)
-    # dense codes that sort like the values and are equal for ties: the last place that a tie takes
-    codes = np.ceil(rank(rdms)).astype(np.int32) - 1
-    rho = np.empty((n_bootstraps, n_rows, len(rdms) - first_column))
-    _correlate_resamples(codes, drawn, first_column, rho)
-    return rho
-
-
-@njit(cache=True, parallel=True)
-def _correlate_resamples(codes, drawn, first_column, rho):
-    n_rdms, n_codes = codes.shape
-    n_stimuli = drawn.shape[1]
-    for sample in prange(len(drawn)):
-        pairs = np.empty(n_codes, dtype=np.int32)  # only the pairs of two images that were both drawn
-        weights = np.empty(n_codes, dtype=np.int32)
-        pair, n_kept = 0, 0
-        for i in range(n_stimuli):
-            for j in range(i + 1, n_stimuli):
-                weight = drawn[sample, i] * drawn[sample, j]
-                if weight > 0:
-                    pairs[n_kept], weights[n_kept] = pair, weight
-                    n_kept += 1
-                pair += 1
-        roots = np.sqrt(weights[:n_kept])
-        ranks = np.empty((n_rdms, n_kept))
-        for row in range(n_rdms):
-            weighted_ranks(codes[row], pairs[:n_kept], weights[:n_kept], roots, ranks[row])
-        _products(ranks, first_column, rho[sample])
-
-
-@njit(cache=True, fastmath={"reassoc", "contract"})
-def _products(ranks, first_column, rho):
-    """rho = ranks[:n_rows] @ ranks[first_column:].T, in blocks that stay in the cache; BLAS would fight our threads."""
-    rho[:] = 0
-    for start in range(0, ranks.shape[1], 512):
-        for i in range(rho.shape[0]):
-            left = ranks[i, start : start + 512]
-            for j in range(max(0, i - first_column), rho.shape[1]):
-                right = ranks[first_column + j, start : start + 512]
-                total = 0.0
-                for k in range(len(left)):
-                    total += left[k] * right[k]
-                rho[i, j] += total
-    for i in range(rho.shape[0]):  # what was left out above, where rows and columns are the same RDMs
-        for j in range(max(0, i - first_column)):
-            rho[i, j] = rho[first_column + j, i - first_column]
-
-
-@njit(cache=True, parallel=True)
-def _permuted(full, orders):
-    """Condensed RDMs (n_permutations, n_pairs) of `full` with its images in each of the orders."""
-    n_permutations, n_stimuli = orders.shape
-    rdms = np.empty((n_permutations, n_stimuli * (n_stimuli - 1) // 2), dtype=full.dtype)
-    for row in prange(n_permutations):
-        start, order = 0, orders[row]
-        for i in range(n_stimuli - 1):
-            values, later = full[order[i]], order[i + 1 :]
-            pairs = rdms[row, start : start + len(later)]
-            for j in range(len(later)):
-                pairs[j] = values[later[j]]
-            start += len(later)
-    return rdms
-
-
 def _sign_flips(n_subjects, n_permutations, seed):
     """Signs (n_flips, n_subjects), the first all +1: every combination where these are few enough, else random."""
     if 2.0**n_subjects <= n_permutations:
@@ -317,3 +271,8 @@ def _finite_subjects(values):
 def _check_alternative(alternative):
     if alternative not in ALTERNATIVES:
         raise InvalidInput(f"alternative must be one of {', '.join(ALTERNATIVES)}, not {alternative!r}")
+
+
+def _check_level(level):
+    if not 0 < level < 1:
+        raise InvalidInput(f"the level of a confidence interval lies between 0 and 1, not at {level}")

@@ -4,7 +4,7 @@ from itertools import product
 
 import numpy as np
 import pytest
-from scipy.stats import false_discovery_control, spearmanr, t
+from scipy.stats import false_discovery_control, spearmanr, t, ttest_1samp
 
 from realnet.errors import InvalidInput
 from realnet.rdm import difference_rdm, labelled, square
@@ -17,6 +17,7 @@ from realnet.statistics import (
     confidence_interval,
     family_wise_error,
     fdr,
+    generalise_to_subjects,
     null_data,
     permutation_p,
     permute_partial_spearman,
@@ -312,3 +313,39 @@ def test_the_similarity_of_all_images_lies_within_its_bootstrap(rdms):
     samples = bootstrap_similarities(rdms[:1], rdms[1:2], 400)[:, 0, 0]
     lower, upper = confidence_interval(samples)
     assert lower < compare_rdms(rdms[0], rdms[1]) < upper
+
+
+def test_generalising_to_subjects_is_a_t_test_where_images_do_not_matter():
+    found = np.random.default_rng(0).normal(0.4, 1, size=(3, 8))
+    samples = np.broadcast_to(found, (50, 3, 8))
+    mean, lower, upper, p = generalise_to_subjects(found, samples, level=0.9)
+    expected = ttest_1samp(found, 0, axis=1, alternative="greater")
+    interval = ttest_1samp(found, 0, axis=1).confidence_interval(0.9)
+    np.testing.assert_allclose(mean, found.mean(axis=1))
+    np.testing.assert_allclose([lower, upper], [interval.low, interval.high])
+    np.testing.assert_allclose(p, expected.pvalue)
+    for alternative in ("less", "two-sided"):
+        p = generalise_to_subjects(found, samples, alternative=alternative)[3]
+        np.testing.assert_allclose(p, ttest_1samp(found, 0, axis=1, alternative=alternative).pvalue)
+
+
+def test_generalising_to_subjects_adds_the_variance_over_images():
+    rng = np.random.default_rng(1)
+    found = np.array([0.3, 0.5, 0.1, 0.2])
+    samples = found + rng.normal(0, 0.2, size=(4000, 1))  # images that move all people alike
+    mean, lower, upper, p = generalise_to_subjects(found, samples)
+    error = np.sqrt(found.var(ddof=1) / 4 + samples.mean(axis=1).var(ddof=1))
+    assert upper - mean == pytest.approx(t.ppf(0.975, 3) * error) and mean - lower == pytest.approx(upper - mean)
+    assert p == pytest.approx(t.sf(found.mean() / error, 3))
+    samples[0] = np.nan  # a resample that said nothing
+    assert generalise_to_subjects(found, samples)[1] == pytest.approx(lower, abs=0.01)
+    nothing = generalise_to_subjects(np.zeros(3), np.zeros((5, 3)))
+    assert nothing[:3] == (0, 0, 0) and nothing[3] == 0.5
+
+
+def test_generalising_needs_two_subjects_and_samples_of_the_same_shape():
+    for found, samples in ((np.ones(1), np.ones((9, 1))), (np.ones(3), np.ones((9, 4))), (np.ones(3), np.ones((1, 3)))):
+        with pytest.raises(InvalidInput, match="samples of shape"):
+            generalise_to_subjects(found, samples)
+    with pytest.raises(InvalidInput, match="between 0 and 1"):
+        generalise_to_subjects(np.ones(3), np.ones((9, 3)), level=95)

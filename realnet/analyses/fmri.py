@@ -11,7 +11,7 @@ import xarray as xr
 from realnet.analyses.common import BEST, CROSSVALIDATED, REFERENCES, add_ceilings, ceilings_of, reference_stem, tidy
 from realnet.results import load_model_rdms
 from realnet.similarity import compare_rdms, crossvalidated_best_layer, improvement
-from realnet.statistics import bootstrap_p, bootstrap_similarities, confidence_interval, resample_subjects
+from realnet.statistics import bootstrap_p, bootstrap_similarities, confidence_interval, fdr, generalise_to_subjects
 
 
 def similarity_table(study, dataset, stimulus_set, brains, networks):
@@ -56,7 +56,8 @@ def fmri_differences(study, dataset, stimulus_set, brains, networks, within):
         Per subject, network and region, and for the mean over regions (``roi`` = ``mean``): ``metric`` ``difference``
         with interval and ``p`` (one-sided), and ``improvement`` = difference / reference where the reference lies
         clearly above 0. The best layer is chosen anew in every resample.
-        With ``within`` False also ``subject`` = ``mean`` over people, with people resampled too.
+        ``p_fdr`` corrects the ``p`` of the regions for their number (false discovery rate). With ``within`` False also
+        ``subject`` = ``mean`` over people, with intervals that speak of other people too (`generalise_to_subjects`).
     """
     models = load_model_rdms(study, stimulus_set, networks)
     inference = study.inference
@@ -84,10 +85,14 @@ def fmri_differences(study, dataset, stimulus_set, brains, networks, within):
                     samples[:, i, s], samples[:, j, s], found[i, s], found[j, s], brains.roi.values, inference,
                     **about, subject=subjects[s],
                 )  # fmt: skip
-            if not within:
-                new, old = (resample_subjects(samples[:, k], axis=1, seed=inference.seed) for k in (i, j))
+            if not within and len(subjects) > 1:
+                rows += _population_rows(
+                    samples[:, i], samples[:, j], found[i], found[j], brains.roi.values, inference,
+                    **about, subject="mean",
+                )  # fmt: skip
+            elif not within:  # one person says nothing about others: the interval is over images alone
                 rows += _difference_rows(
-                    new, old, found[i].mean(axis=0), found[j].mean(axis=0), brains.roi.values, inference,
+                    samples[:, i, 0], samples[:, j, 0], found[i, 0], found[j, 0], brains.roi.values, inference,
                     **about, subject="mean",
                 )  # fmt: skip
     return pd.DataFrame(rows).assign(dataset=dataset, stimulus_set=stimulus_set, layer=BEST)
@@ -100,15 +105,47 @@ def own_subject(table):
 
 def _difference_rows(new, old, found_new, found_old, rois, inference, **about):
     """Difference and improvement per region and for their mean, from paired resamples (bootstrap, roi)."""
-    columns = [(str(roi), slice(r, r + 1)) for r, roi in enumerate(rois)] + [("mean", slice(None))]
     rows = []
-    for roi, part in columns:
+    for roi, part in _parts(rois):
         sampled, reference = (new - old)[:, part].mean(axis=1), old[:, part].mean(axis=1)
-        lower, upper = confidence_interval(sampled, inference.level)
-        found, base = (found_new - found_old)[part].mean(), found_old[part].mean()
+        interval = confidence_interval(sampled, inference.level)
         base_lower = confidence_interval(reference, inference.level)[0]
-        ratio = float(improvement(base + found, base, lower=base_lower))
-        rows.append({**about, "roi": roi, "metric": "difference", "value": found, "lower": lower, "upper": upper,
-                     "p": float(bootstrap_p(sampled, "greater"))})  # fmt: skip
-        rows.append({**about, "roi": roi, "metric": "improvement", "value": ratio})
+        found, base = (found_new - found_old)[part].mean(), found_old[part].mean()
+        p = float(bootstrap_p(sampled, "greater"))
+        rows += _two_rows(found, base, base_lower, interval, p, roi=roi, **about)
+    return _add_fdr(rows)
+
+
+def _population_rows(new, old, found_new, found_old, rois, inference, **about):
+    """The same for people in general: samples (bootstrap, subject, roi), values (subject, roi)."""
+    rows = []
+    for roi, part in _parts(rois):
+        (sampled, found), (reference, base) = (
+            (samples[..., part].mean(axis=-1), values[:, part].mean(axis=-1))
+            for samples, values in ((new - old, found_new - found_old), (old, found_old))
+        )
+        found, *interval, p = generalise_to_subjects(found, sampled, inference.level)
+        base, base_lower, _, _ = generalise_to_subjects(base, reference, inference.level)
+        rows += _two_rows(found, base, base_lower, interval, float(p), roi=roi, **about)
+    return _add_fdr(rows)
+
+
+def _parts(rois):
+    """Each region, and the mean over them: (name, where it is)."""
+    return [(str(roi), slice(r, r + 1)) for r, roi in enumerate(rois)] + [("mean", slice(None))]
+
+
+def _two_rows(found, base, base_lower, interval, p, **about):
+    ratio = float(improvement(base + found, base, lower=base_lower))
+    return [
+        {**about, "metric": "difference", "value": found, "lower": interval[0], "upper": interval[1], "p": p},
+        {**about, "metric": "improvement", "value": ratio},
+    ]
+
+
+def _add_fdr(rows):
+    """Adds ``p_fdr`` to the differences: p corrected over the regions; their mean is a question of its own."""
+    regions = [row for row in rows if row["metric"] == "difference" and row["roi"] != "mean"]
+    for row, corrected in zip(regions, fdr([row["p"] for row in regions]), strict=True):
+        row["p_fdr"] = float(corrected)
     return rows

@@ -1,0 +1,78 @@
+"""Data for the calibration whose truth is known: differences over times, and RDMs of networks and brains."""
+
+from functools import lru_cache
+
+import numpy as np
+
+from realnet.rdm import correlation_rdm
+from realnet.similarity import compare_rdms
+from realnet.statistics import null_data
+
+#: Numbers in each part of an image: one part both networks see, one only the first, one only the second.
+PART = 8
+
+#: Noise in the layers of a network, from the first to the last: the last is the best.
+LAYER_NOISE = (1.5, 1.0, 0.5, 0.0)
+
+#: Noise in the regions of a brain, in the spread of the images' own numbers.
+ROI_NOISE = (0.7, 0.85, 1.0, 1.2, 1.5)
+
+#: Images that stand for all images: the truth is their similarity, averaged over draws of so many.
+N_TRUE_IMAGES, N_TRUE_DRAWS = 1500, 8
+
+
+def draw_differences(cell, rng):
+    """Differences (n_subjects, n_times): `null_data`, with ``effect`` added to ``width`` times in the middle."""
+    values = null_data(cell["n_subjects"], cell["n_times"], cell["autocorrelation"], cell["shared_offset"], rng)
+    start = (cell["n_times"] - cell["width"]) // 2
+    values[:, start : start + cell["width"]] += cell["effect"]
+    return values
+
+
+def draw_rdms(n_images, effects, rng, n_layers=1, roi_noise=(1.0,)):
+    """Two networks and some people who saw the same images, each image drawn anew.
+
+    An image is three parts u, a, b of independent normal numbers. Network 1 is made of (u, a), network 2 of (u, b), a
+    brain of (u, (1 + effect) a, (1 - effect) b) plus noise: with effect 0 the parts may change places, and neither
+    network is closer.
+
+    Parameters
+    ----------
+    effects : sequence of float, one a person
+    n_layers : int
+        1 (without noise) or 4 (`LAYER_NOISE`).
+    roi_noise : sequence of float, one a region
+
+    Returns
+    -------
+    networks : (2, n_layers, n_pairs)
+    brains : (n_subjects, n_rois, n_pairs)
+    """
+    u, a, b = rng.standard_normal((3, n_images, PART))
+    layer_noise = np.array(LAYER_NOISE[-n_layers:])[:, None, None]
+    seen = np.stack([np.hstack([u, a]), np.hstack([u, b])])[:, None]
+    networks = seen + layer_noise * rng.standard_normal((2, n_layers, n_images, 2 * PART))
+    recorded = np.stack([np.hstack([u, (1 + effect) * a, (1 - effect) * b]) for effect in effects])[:, None]
+    noise = rng.standard_normal((len(effects), len(roi_noise), n_images, 3 * PART))
+    brains = recorded + np.array(roi_noise)[:, None, None] * noise
+    return correlation_rdm(networks), correlation_rdm(brains)
+
+
+@lru_cache
+def true_similarities(effect, subject_sd=0.0, n_layers=1, seed=0):
+    """Similarity of (network 1, network 2), each at its best layer, over all images and all people.
+
+    Images: the mean over `N_TRUE_DRAWS` draws of `N_TRUE_IMAGES`; effects of people are normal around ``effect``, and
+    their mean is taken by Gauss-Hermite quadrature. Where no effect is, the two are equal by their making.
+    """
+    nodes, weights = np.polynomial.hermite_e.hermegauss(9) if subject_sd else (np.zeros(1), np.ones(1))
+    rng = np.random.default_rng(seed)
+    similarities = np.mean(
+        [
+            compare_rdms(*draw_rdms(N_TRUE_IMAGES, effect + subject_sd * nodes, rng, n_layers))[..., 0]
+            for _ in range(N_TRUE_DRAWS)
+        ],
+        axis=0,
+    )  # (network, layer, person)
+    best = similarities.max(axis=1) @ (weights / weights.sum())
+    return np.full(2, best.mean()) if effect == 0 else best
