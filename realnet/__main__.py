@@ -7,6 +7,7 @@ from collections.abc import Sequence
 
 import pandas as pd
 
+from realnet.commands import Parser
 from realnet.datasets import registry
 from realnet.errors import RealnetError
 
@@ -16,7 +17,7 @@ Without names, fetch brings what the analyses of the paper need. Sizes, licences
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run one command; returns the exit code: 0, or 1 if something is missing or wrong that was asked for."""
-    parser = argparse.ArgumentParser(prog="realnet", description="Published data of the ReAlnet-fMRI study.")
+    parser = Parser(prog="realnet", description="Published data of the ReAlnet-fMRI study.")
     data = parser.add_subparsers(dest="topic", required=True).add_parser("data", help="the published datasets")
     commands = data.add_subparsers(dest="command", required=True)
     for name, about in {

@@ -8,6 +8,7 @@ import pandas as pd
 import torch
 from safetensors.torch import save_file
 
+from realnet import provenance
 from realnet.activations import compute_model_rdms, load_images
 from realnet.alignment import load_realnet
 from realnet.cornet import load_cornet_s
@@ -16,7 +17,7 @@ from realnet.datasets.files import find_one, whole_file
 from realnet.datasets.stimuli import find_images
 from realnet.errors import InvalidInput
 from realnet.rdm import stimulus_ids
-from realnet.results import load_prepared, model_rdms_path, save_arrays, save_table
+from realnet.results import images_of, load_prepared, model_rdms_path, network_note, save_arrays, save_table
 from realnet.training import align
 
 
@@ -48,6 +49,7 @@ def load_stimuli(study, stimulus_set):
         stimulus = [str(name) for name in responses.stimulus.values]
     else:
         stimulus = stimulus_ids(load_prepared(study, f"{dataset}_rdms", stimulus_set))
+    provenance.note(study, *images_of(study, dataset))
     find = own.find_images if dataset == "own" else find_images
     return stimulus, load_images(find(study.raw_folder(dataset), stimulus), study.network.image_size)
 
@@ -64,7 +66,13 @@ def train_network(study, network, device="auto", progress=True):
     -------
     model : ReAlnet, or CORnetS for ``cornet``
     history : DataFrame ``epoch split metric value``
+
+    Raises
+    ------
+    InvalidInput, MissingInput
+        No such device; targets or images that are stale, not there, or not in the same order.
     """
+    _check_device(device)
     pretrained = load_pretrained(study)
     if network.model == "cornet":
         return pretrained, pd.DataFrame(columns=["epoch", "split", "metric", "value"])
@@ -104,6 +112,7 @@ def save_network(study, network, model, history):
         **network._asdict(),
         "training": study.training.model_dump(),
         "network": study.network.model_dump(),
+        "made_from": network_note(study, network),
     }
     save_weights(weights_path(study, network), model, about)
     table = history.assign(dataset=study.fmri.dataset, subject=network.trained_on, **network.columns)
@@ -125,8 +134,18 @@ def weights_path(study, network):
 
 
 def load_network(study, network):
-    """A trained network of a study: CORnetS in evaluation mode."""
-    return load_realnet(weights_path(study, network))
+    """A trained network of a study: CORnetS in evaluation mode.
+
+    Raises
+    ------
+    MissingInput, InvalidInput
+        It is not there, or was made from something else than lies there now; the sentence names the notebook to run.
+    """
+    path = weights_path(study, network)
+    if path.is_file():
+        provenance.check(study, path)
+        provenance.note(study, path)
+    return load_realnet(path)
 
 
 def save_weights(path, model, about):
@@ -137,14 +156,14 @@ def save_weights(path, model, about):
     path : path ending in .safetensors
     model : ReAlnet or CORnetS
     about : dict
-        Anything JSON can hold.
+        Anything JSON can hold; its ``made_from``, the note of :mod:`realnet.provenance`, also goes into the header.
     """
     path = Path(path)
     weights = {key: value.detach().cpu().contiguous() for key, value in model.state_dict().items()}
     with whole_file(path.with_suffix(".json")) as temporary:
         temporary.write_text(json.dumps(about, indent=2, sort_keys=True) + "\n", encoding="utf-8")
     with whole_file(path) as temporary:
-        save_file(weights, temporary)
+        save_file(weights, temporary, {"realnet": json.dumps(about["made_from"])} if "made_from" in about else None)
 
 
 def export_realnet(model, folder):
@@ -166,6 +185,13 @@ def export_realnet(model, folder):
 
 def _checkpoint_path(study, network):
     return study.results / "networks" / f"{network.stem}.checkpoint"
+
+
+def _check_device(device):
+    """Refuse a device that this machine does not have."""
+    known = ["auto", "cpu", *[f"cuda:{i}" for i in range(torch.cuda.device_count())]]
+    if str(device) not in known and not (str(device) == "cuda" and len(known) > 2):
+        raise InvalidInput(f"device is {str(device)!r:.40}: this machine has {', '.join(known)}")
 
 
 def _check_order(stimulus, coordinate, network):

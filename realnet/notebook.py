@@ -3,7 +3,6 @@
 The workflow calls ``python -m realnet.notebook SOURCE EXECUTED LOG name=value ...`` for every rule.
 """
 
-import argparse
 import ast
 import difflib
 import json
@@ -14,7 +13,10 @@ import time
 from importlib import util
 from pathlib import Path
 
+from realnet.commands import Parser, whole_number
 from realnet.errors import InvalidInput, MissingInput, RealnetError
+from realnet.study import load_study
+from realnet.study_file import shown
 
 #: Folder of this package; ``modules_of`` names files in it.
 PACKAGE = Path(__file__).resolve().parent
@@ -63,7 +65,8 @@ def run_notebook(source, executed, log, parameters=None, threads=1):
     Raises
     ------
     InvalidInput, MissingInput
-        A parameter that the notebook does not have or of another type (papermill only warns); no such notebook.
+        A parameter that the notebook does not have or of another type (papermill only warns); no such notebook,
+        study, or network of the study.
     NotebookFailed
         One sentence: the notebook, the error of its cell, and ``log``.
     """
@@ -145,18 +148,10 @@ def modules_of(notebook, package=PACKAGE):
     list of Path
         Sorted; imports inside functions count, names made at run time are not seen.
     """
-    # IPython is needed for this alone: magics (%matplotlib inline) are no Python that ast could read
-    from IPython.core.inputtransformer2 import TransformerManager
-
     package = Path(package)
     if not Path(notebook).is_file():
         return []
-    codes = [TransformerManager().transform_cell(_text(c)) for c in _read_cells(notebook) if c["cell_type"] == "code"]
-    try:
-        waiting = _imported("\n".join(codes), package.name)
-    except SyntaxError as error:
-        raise InvalidInput(f"{notebook} holds a cell that is not Python: {error.msg}: {error.text}") from error
-    found = set()
+    waiting, found = _imported(read_code(notebook), package.name), set()
     while waiting:
         name = waiting.pop()
         folder = package.parent.joinpath(*name.split("."))
@@ -166,6 +161,26 @@ def modules_of(notebook, package=PACKAGE):
             inside = name if file.name == "__init__.py" else name.rpartition(".")[0]
             waiting |= _imported(file.read_text(encoding="utf-8"), package.name, inside)
     return sorted(found)
+
+
+def read_code(notebook):
+    """The code of all cells of a notebook as one text of Python, its magics as the calls that IPython makes of them.
+
+    Raises
+    ------
+    InvalidInput
+        A cell is not Python.
+    """
+    # IPython is needed for this alone: magics (%matplotlib inline) are no Python that ast could read
+    from IPython.core.inputtransformer2 import TransformerManager
+
+    cells = [cell for cell in _read_cells(notebook) if cell["cell_type"] == "code"]
+    code = "\n".join(TransformerManager().transform_cell(_text(cell)) for cell in cells)
+    try:
+        ast.parse(code)
+    except SyntaxError as error:
+        raise InvalidInput(f"{notebook} holds a cell that is not Python: {error.msg}: {error.text}") from error
+    return code
 
 
 def _imported(code, package, inside=""):
@@ -196,17 +211,25 @@ def _text(cell):
 
 
 def _checked(source, parameters):
-    """``parameters``, each a name of the notebook's parameters cell and of the type of its default."""
+    """``parameters``, each a name of the notebook's parameters cell and of the type of its default; the study exists,
+    and has the network that they name."""
     defaults, values = read_parameters(source), {}
     for name, value in parameters.items():
         if name not in defaults:
             raise InvalidInput(f"{source} has no parameter {name!r}{_nearest(name, defaults)}")
         wanted = type(defaults[name])
-        if wanted is float and type(value) is int:
+        if wanted is float and type(value) is int and abs(value) < 2**53:
             value = float(value)
         if wanted is not type(None) and type(value) is not wanted:
-            raise InvalidInput(f"{source}: the parameter {name!r} must be {wanted.__name__}, not {value!r}")
+            raise InvalidInput(f"{source}: the parameter {name!r} must be {wanted.__name__}, not {shown(value)}")
         values[name] = value
+    if "study" in values:  # what a cell would refuse some seconds later
+        study = load_study(values["study"])
+        if "subject" in defaults:
+            chosen = defaults | values
+            study.find_network(
+                **{name: chosen[name] for name in ("subject", "beta", "seed", "shuffled") if name in chosen}
+            )
     return values
 
 
@@ -216,7 +239,7 @@ def _parsed(text, default):
         return text
     try:
         return ast.literal_eval(text)
-    except (ValueError, SyntaxError):
+    except (ValueError, SyntaxError, MemoryError, RecursionError):
         return text
 
 
@@ -227,16 +250,19 @@ def _nearest(word, known):
 
 def main(arguments=None):
     """``python -m realnet.notebook SOURCE EXECUTED LOG [--threads N] [name=value ...]``: 0, or 1 after a sentence."""
-    parser = argparse.ArgumentParser(prog="python -m realnet.notebook", description="Run one notebook of the study.")
+    parser = Parser(prog="python -m realnet.notebook", description="Run one notebook of the study.")
     parser.add_argument("source", help="notebook to run")
     parser.add_argument("executed", help="its executed copy")
     parser.add_argument("log", help="the executed copy of a run that failed")
     parser.add_argument("parameters", nargs="*", metavar="name=value", help="values for its parameters cell")
-    parser.add_argument("--threads", type=int, default=1, help="threads for numerical libraries")
+    parser.add_argument("--threads", type=whole_number, default=1, help="threads for numerical libraries")
     given = parser.parse_intermixed_args(arguments)
     try:
         defaults = read_parameters(given.source)
         pairs = [text.partition("=") for text in given.parameters]
+        for text, (_, equals, _) in zip(given.parameters, pairs, strict=True):
+            if not equals:
+                raise InvalidInput(f"{text!r} is no parameter: write name=value, such as study=demo")
         parameters = {name: _parsed(text, defaults.get(name)) for name, _, text in pairs}
         start = time.monotonic()
         run_notebook(given.source, given.executed, given.log, parameters, given.threads)

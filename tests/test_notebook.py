@@ -36,8 +36,8 @@ def test_parameters_reach_the_notebook_and_threads_reach_its_libraries(notebook,
         monkeypatch.setenv(name, "unset")  # restored at the end: run_notebook changes the environment
     source = notebook("import os\nprint(study, subject, beta, shuffled, os.environ['OMP_NUM_THREADS'])")
     executed, log = tmp_path / "a" / "executed.ipynb", tmp_path / "b" / "log.ipynb"
-    run_notebook(source, executed, log, {"study": "other", "subject": 2, "beta": 10, "shuffled": True}, threads=3)
-    assert outputs(executed) == "other 2 10.0 True 3\n"
+    run_notebook(source, executed, log, {"study": "paper", "subject": 2, "beta": 40, "shuffled": True}, threads=3)
+    assert outputs(executed) == "paper 2 40.0 True 3\n"
     assert sorted(p.name for p in tmp_path.rglob("*.ipynb")) == ["executed.ipynb", "source.ipynb"]
 
 

@@ -1,0 +1,58 @@
+"""Where things lie: the repository, and the folders that REALNET_ROOT and REALNET_DATA name, refused where wrong."""
+
+import os
+from pathlib import Path
+
+from realnet.errors import InvalidInput
+
+#: The repository; ``REALNET_ROOT`` moves data/ and results/ elsewhere (tests and clusters do).
+REPOSITORY = Path(__file__).resolve().parents[1]
+
+
+def project_root():
+    """The folder that holds data/ and results/: the repository, or ``REALNET_ROOT`` where that is set.
+
+    Raises
+    ------
+    InvalidInput
+        ``REALNET_ROOT`` is empty, not absolute, a file, or not there: results would land where nobody looks for them.
+    """
+    given = os.environ.get("REALNET_ROOT")
+    if given is None:
+        return REPOSITORY
+    _check_path("REALNET_ROOT", given)
+    if not os.path.isdir(given):
+        raise InvalidInput(f"REALNET_ROOT is {given!r}, where there is no folder: make it, or unset REALNET_ROOT")
+    return Path(given).resolve()
+
+
+def check_environment():
+    """Refuse folders in the environment that nothing could be read from; the first thing that reading a study does.
+
+    A ``REALNET_DATA`` that is not there is no error: chapter 10 says so, and goes without its real people.
+
+    Raises
+    ------
+    InvalidInput
+        One sentence that names the variable.
+    """
+    project_root()
+    given = os.environ.get("REALNET_DATA")
+    if given is not None:
+        _check_path("REALNET_DATA", given)
+
+
+def check_writable():
+    """Refuse a project root in which no result could be written, before anything runs."""
+    root = project_root()
+    for folder in (root, root / "data", root / "results"):
+        if folder.exists() and not os.access(folder, os.W_OK | os.X_OK):
+            raise InvalidInput(f"{folder} cannot be written to: change its permissions, or set REALNET_ROOT elsewhere")
+
+
+def _check_path(variable, given):
+    """An absolute path that is not a file."""
+    if not os.path.isabs(given):
+        raise InvalidInput(f"{variable} is {given!r}: it must be the absolute path of a folder, such as /data/me/study")
+    if os.path.exists(given) and not os.path.isdir(given):
+        raise InvalidInput(f"{variable} is {given!r}, which is a file: it must be the absolute path of a folder")
