@@ -2,7 +2,7 @@
 SHELL := /bin/bash
 .SHELLFLAGS := -eu -o pipefail -c
 .DEFAULT_GOAL := help
-.PHONY: help setup book study test lab lint benchmarks full-size headline clean
+.PHONY: help setup book study test lab lint benchmarks full-size ablation calibration determinism interruptions scale headline clean
 
 STUDY ?= demo
 PROFILE ?= default
@@ -52,6 +52,22 @@ benchmarks: $(READY)  ## time our calculations against those of other packages
 
 full-size: $(READY)  ## prepare recordings of the published size: seconds and memory, into the book
 	@$(PYTHON) -m benchmarks full_size
+
+ablation: $(READY)  ## what each choice and beta change, over simulated worlds: two hours on one core
+	@$(PYTHON) -m experiments.ablation
+
+calibration: $(READY)  ## how often our inference errs, and how often planted effects are found: an hour
+	@$(PYTHON) -m experiments.calibration --workers $$(nproc)
+	@$(PYTHON) -m experiments.truth
+
+determinism: $(READY)  ## run a small study again and again, in all ways that must not matter: some minutes
+	@$(PYTHON) -m experiments.determinism
+
+interruptions: $(READY)  ## kill a study at 60 moments and compare the end: an hour
+	@$(PYTHON) -m experiments.interruptions
+
+scale: $(READY)  ## measure how time and memory grow: some minutes
+	@$(PYTHON) -m experiments.scale
 
 headline: $(READY)  ## copy the headline figure of the demo into the README
 	@cp results/demo/figures/headline.png book/_static/headline.png

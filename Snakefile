@@ -62,6 +62,13 @@ EEG = [prepared(f"{name}_rdms.nc") for name in ("things_eeg2", "things_dimension
 WORLD = [here(study.raw_folder("world.json"))] if study.simulated else []
 RECORDINGS = WORLD or files_under(study.raw_folder(""), ".h5", ".npy", ".csv", ".txt", ".tsv")
 OBJECTS92 = files_under(os.environ.get("REALNET_DATA", project_root() / "data/raw/objects92"), ".mat")
+GEIRHOS = os.environ.get("REALNET_DATA", project_root() / "data/raw/geirhos2021")
+
+
+def kept(name):
+    """The table of a long experiment, and what made it."""
+    return [here(REPOSITORY, "experiments", "results", f"{name}{ending}") for ending in (".csv", ".json")]
+
 
 # chapter: what it reads beside its code, what it writes beside its executed copy, and threads where not 1
 CHAPTERS = {
@@ -86,6 +93,22 @@ CHAPTERS = {
         reads=[*EEG[1:], *RDMS],
         writes=[table("object_dimensions.csv")],
     ),
+    "07_behavior": dict(
+        reads=[
+            *[here(study.results, "networks", f"{stem}.safetensors") for stem in NETWORKS],
+            *(WORLD or files_under(study.raw_folder("imagenet"), ".json", ".txt")),
+            *files_under(GEIRHOS, ".csv", ".png", ".json"),
+        ],
+        writes=[table("behavior.csv")],
+    ),
+    "08_beta_sweep": dict(
+        reads=[FMRI, *OTHERS, *EEG[:1], *RDMS, *kept("beta_sweep")],
+        writes=[table("beta_sweep.csv")],
+    ),
+    "09_paper_and_release": dict(
+        reads=[*kept("ablation"), *[here(study_file(name)) for name in ("paper", "released")]],
+        writes=[table("choices.csv")],
+    ),
     "10_objects92": dict(
         reads=OBJECTS92 + files_under(project_root() / "data/raw/cornet_s", ".pth", ".tar"),
         writes=[table("objects92.csv")],
@@ -102,6 +125,11 @@ CHAPTERS["index"] = dict(
     ],
     writes=[table("summary.csv")],
 )
+CHAPTERS["13_paper_beside_ours"] = dict(
+    reads=[file for name, files in CHAPTERS.items() if "03" <= name < "09" for file in files["writes"]],
+    writes=[table("paper.csv")],
+)
+CHAPTERS["11_calibration"] = dict(reads=[*kept("calibration"), *kept("truth")], writes=[table("calibration.csv")])
 CHAPTERS["12_speed"] = dict(
     reads=files_under(REPOSITORY / "benchmarks" / "results", ".json"),
     writes=[table("speed.csv")],

@@ -33,10 +33,9 @@ def beta_curve(study):
     -------
     DataFrame
         ``metric`` ``difference`` in Spearman's rho. Column ``curve``: ``own subject, <images>`` and ``other people,
-        natural`` (mean over regions at the best layer, interval from resampled images, for other people also from
-        resampled people) and ``EEG, layer <layer>`` (mean over times and people, t interval over people). One row a
-        network, so that each person who taught one is a row of ``trained_on``; ``subject`` is the person compared
-        with, or ``mean``.
+        natural`` (mean over regions at the best layer, interval over images, for other people over images and people)
+        and ``EEG, layer <layer>`` (mean over times and people, t interval over people). One row a network, so that
+        each person who taught one is a row of ``trained_on``; ``subject`` is the person compared with, or ``mean``.
     """
     networks = [network for network in study.networks() if network.model != "null"]
     # Control once more under the name of a ReAlnet of beta 0: its files have no other name

@@ -193,7 +193,36 @@ def _betas(study):
 
 
 def _behavior(study):
-    return []
+    """Supplement S1: accuracy and error consistency, one row a claim; people simulated or real as the study's."""
+    table = load_table(study, "behavior")
+    table = table[(table.people == ("simulated" if study.simulated else "real")) & (table.trained_on == "mean")]
+    table = table[table.model == "realnet"]
+    top1 = table[table.metric == "top1_difference"]
+    kappa = table[(table.metric == "kappa_difference") & (table.subject == "mean") & (table.condition == "mean")]
+    rows = []
+    like_cornet = kappa[(kappa.reference == "cornet") & (kappa.beta > 10)]
+    for claim, part, judge, dataset in (
+        ("accuracy hardly below Control", top1[top1.reference == "control"], _not_below, "imagenet"),
+        ("errors as consistent with people's as CORnet's (beta above 10)", like_cornet, _equal, "geirhos2021"),
+        (
+            "errors more consistent with people's than Control's",
+            kappa[kappa.reference == "control"],
+            decide,
+            "geirhos2021",
+        ),
+    ):
+        rows.append(_row("S1", claim, dataset, part, verdict=judge(part.lower, part.upper)))
+    return rows
+
+
+def _not_below(lower, upper):
+    """Agrees where no interval lies below 0."""
+    return ABSENT if not len(lower) else (AGREES if (upper >= 0).all() else DIFFERS)
+
+
+def _equal(lower, upper):
+    """Agrees where every interval holds 0: no difference was found, which is not the same as none."""
+    return ABSENT if not len(lower) else (AGREES if ((lower <= 0) & (upper >= 0)).all() else DIFFERS)
 
 
 def _percent(value, words):

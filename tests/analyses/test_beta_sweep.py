@@ -88,7 +88,7 @@ def test_slopes_say_whether_an_effect_grows(effect, sign):
 
 
 def test_a_missing_kept_table_names_its_command():
-    with pytest.raises(MissingInput, match="python -m experiments[.]nothing"):
+    with pytest.raises(MissingInput, match=r"python -m experiments\.nothing"):
         load_kept("nothing")
 
 

@@ -14,6 +14,15 @@ from realnet.results import load_prepared, save_table
 
 FIGURES = {"1B", "1C", "2A", "2B", "3A", "3B", "4A", "4B", "5A", "5B", "5D", "S1", "S2-S13"}
 
+#: Accuracy below CORnet's and not below Control's; errors as consistent as CORnet's, more so than Control's.
+BEHAVIOR = pd.DataFrame([
+    {"people": "real", "model": "realnet", "trained_on": "mean", "beta": 40, "metric": metric, "reference": reference,
+     "value": (lower + upper) / 2, "lower": lower, "upper": upper, "subject": "mean", "condition": "mean"}
+    for metric, reference, lower, upper in (
+        ("top1_difference", "cornet", -0.2, -0.1), ("top1_difference", "control", -0.1, 0.02),
+        ("kappa_difference", "cornet", -0.1, 0.1), ("kappa_difference", "control", 0.01, 0.1))
+])  # fmt: skip
+
 
 @pytest.mark.parametrize(
     ("lower", "upper", "verdict"),
@@ -42,6 +51,7 @@ def found(study):
     save_table(study, "eeg", eeg_table(study, networks))
     save_table(study, "object_dimensions", dimension_table(study, networks))
     save_table(study, "beta_sweep", beta_curve(study))
+    save_table(study, "behavior", BEHAVIOR)
     return paper.compare_with_paper(study)
 
 
@@ -80,3 +90,13 @@ def test_dimensions_of_things_are_judged_by_their_direction(study, found):
     assert rows.verdict["food: rises in IT against CORnet"] == "agrees"
     assert rows.verdict["animal: falls in IT against CORnet"] == "agrees"
     assert np.isclose(rows.value["animal: falls in IT against CORnet"], -0.1)
+
+
+def test_behaviour_is_judged_by_what_the_paper_claims_of_it(found, study):
+    rows = found[found.figure == "S1"].set_index("paper").verdict
+    assert set(rows) == {"agrees"}
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(paper, "load_table", lambda *_: BEHAVIOR.assign(lower=-0.2, upper=-0.1))
+        assert {row["verdict"] for row in paper._behavior(study)} == {"differs"}
+        patch.setattr(paper, "load_table", lambda *_: BEHAVIOR.assign(people="simulated"))
+        assert {row["verdict"] for row in paper._behavior(study)} == {"not in this study"}
