@@ -225,3 +225,18 @@ def test_ours_is_not_weaker_than_the_exact_test_in_the_kept_table(kept):
     assert len(compared) >= 10
     wide = compared[compared.width > 1]
     assert (wide.difference >= -2 * wide.standard_error).all(), wide.to_string()
+
+
+def test_what_is_found_in_worlds_is_counted_apart_for_planted_and_not():
+    table = pd.DataFrame([
+        {"world": world, "effect": effect, "model": model, "reference": "control", "planted": planted, "up": up,
+         "down": 0, "n": n, "value": 0.1}
+        for world, up in ((0, 1), (1, 2))
+        for effect, model, planted, n in (("own subject", "realnet", True, 3), ("own subject", "null", False, 3),
+                                          ("dimension", "realnet", True, 2), ("dimension", "realnet", False, 6))
+    ])  # fmt: skip
+    found = chapter.how_often_found(table).set_index(["effect", "model"])
+    assert found.loc[("own subject", "realnet"), "found above"].item() == 3 / 6
+    assert found.loc[("dimension (planted)", "realnet"), "cases"].item() == 4
+    assert found.loc[("dimension", "realnet"), "cases"].item() == 12
+    assert list(found.planted)[:2] == [True, True] and set(found.worlds) == {2}

@@ -100,3 +100,28 @@ def describe_cells(table):
         return ", ".join([row["quantity"], *parts] if row["quantity"] else parts)
 
     return table.assign(cell=[describe(row) for _, row in table.iterrows()])
+
+
+def how_often_found(table):
+    """In how many simulated worlds the study finds what was planted there, and what was not.
+
+    Parameters
+    ----------
+    table : DataFrame
+        ``truth`` of :func:`realnet.analyses.kept.load_kept`: one row a world and question, ``up`` and ``down`` of ``n``
+        cases (people, networks, layers) significant.
+
+    Returns
+    -------
+    DataFrame
+        One row an effect, kind of network, reference and ``planted``: ``found above`` and ``found below`` as shares of
+        ``cases`` over all ``worlds``, and the mean ``value`` of the effect.
+    """
+    effect = table.effect.where(table.effect != "dimension", "dimension" + np.where(table.planted, " (planted)", ""))
+    keys = ["planted", "effect", "model", "reference"]
+    found = table.assign(effect=effect).groupby(keys, sort=False)
+    sums = found[["up", "down", "n"]].sum()
+    return pd.DataFrame({
+        "found above": sums.up / sums.n, "found below": sums.down / sums.n, "cases": sums.n,
+        "worlds": found.world.nunique(), "value": found.value.mean(),
+    }).sort_index(level="planted", ascending=False, sort_remaining=False).reset_index()  # fmt: skip

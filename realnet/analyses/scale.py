@@ -187,25 +187,27 @@ def plan_lab(lab, seconds, memory, about):
     return plan.assign(lab=lab.name, on_gpu=plan.stage.isin(ON_GPU))
 
 
-def on_machines(plan, n_gpus, n_cores, gpu_speedup):
-    """The hours of a plan on so many GPUs and cores.
+def on_machines(plan, n_machines, n_cores, memory_gib, gpu_speedup):
+    """The hours of a plan on so many machines, each with one GPU, ``n_cores`` cores and ``memory_gib`` of memory.
+
+    A machine runs as many jobs of a stage side by side as it has cores (GPU: one) and memory for, one where even that
+    is too much; a stage of fewer jobs than that leaves machines idle, and the last wave of jobs may not be full.
 
     Parameters
     ----------
-    n_gpus, n_cores : int
-        A stage of fewer jobs than machines leaves the others idle.
     gpu_speedup : float
         How many times faster a GPU is than one core of the machine that was measured: an assumption.
 
     Returns
     -------
     DataFrame
-        The plan with ``hours``, and ``share`` of all hours.
+        The plan with ``at_once`` (jobs side by side), ``hours``, and ``share`` of all hours.
     """
-    side_by_side = np.minimum(plan.jobs, np.where(plan.on_gpu, n_gpus, n_cores))
-    waves = np.ceil(plan.jobs / side_by_side) * side_by_side / plan.jobs  # the last wave is not full
-    hours = plan.core_hours / np.where(plan.on_gpu, gpu_speedup, 1) / side_by_side * waves
-    return plan.assign(hours=hours, share=hours / hours.sum())
+    room = np.maximum(1, memory_gib // plan.memory_gib)
+    at_once = np.minimum(plan.jobs, n_machines * np.where(plan.on_gpu, 1, np.minimum(n_cores, room)))
+    one_job = plan.core_hours / plan.jobs / np.where(plan.on_gpu, gpu_speedup, 1)
+    hours = one_job * np.ceil(plan.jobs / at_once)
+    return plan.assign(at_once=at_once.astype(int), hours=hours, share=hours / hours.sum())
 
 
 def next_bottleneck(planned, memory_gib):
