@@ -2,7 +2,7 @@
 SHELL := /bin/bash
 .SHELLFLAGS := -eu -o pipefail -c
 .DEFAULT_GOAL := help
-.PHONY: help setup book study test lab lint benchmarks full-size ablation calibration determinism interruptions scale headline clean
+.PHONY: help setup book study test lab lint benchmarks full-size ablation calibration determinism interruptions scale brain-score headline clean
 
 STUDY ?= demo
 PROFILE ?= default
@@ -68,6 +68,20 @@ interruptions: $(READY)  ## kill a study at 60 moments and compare the end: an h
 
 scale: $(READY)  ## measure how time and memory grow: some minutes
 	@$(PYTHON) -m experiments.scale
+
+BRAINSCORE := brainscore/.venv
+
+$(BRAINSCORE)/.ready: brainscore/requirements.txt
+	@python=; for p in python3.11 python3 python; do \
+	  if $$p -c 'import sys, ensurepip, venv; sys.exit(sys.version_info[:2] != (3, 11))' 2>/dev/null; then python=$$p; break; fi; done; \
+	[ -n "$$python" ] || { echo "error: Brain-Score's environment needs Python 3.11 with its venv module on PATH (Debian: apt-get install python3.11 python3.11-venv): install it, then call make again" >&2; exit 1; }; \
+	echo "setting up $(BRAINSCORE): some minutes and 7 GB of disk, once"; \
+	$$python -m venv $(BRAINSCORE); \
+	$(BRAINSCORE)/bin/python -m pip install --quiet --disable-pip-version-check -r $< || { echo "error: the packages pinned in $< could not be installed (pip says why above): see that pip reaches its index, then call make again" >&2; exit 1; }
+	@touch $@
+
+brain-score: $(BRAINSCORE)/.ready  ## score the networks of a study on Brain-Score's behavioural benchmarks
+	@$(BRAINSCORE)/bin/python -m brainscore.score $(STUDY)
 
 headline: $(READY)  ## copy the headline figure of the demo into the README
 	@cp results/demo/figures/headline.png book/_static/headline.png
