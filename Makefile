@@ -15,7 +15,7 @@ READY := .venv/.ready
 export PATH := $(CURDIR)/.venv/bin:$(PATH)
 
 help:  ## list the targets
-	@grep -E '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## (.*)/  make \1 \2/' | awk '{printf "  make %-11s", $$2; $$1=$$2=""; print $$0}'
+	@grep -E '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## (.*)/  make \1 \2/' | awk '{printf "  make %-13s", $$2; $$1=$$2=""; print $$0}'
 	@echo "  STUDY=$(STUDY) PROFILE=$(PROFILE) CORES=$(CORES) (set them on the command line: make study STUDY=paper)"
 
 # The stamp is older than pyproject.toml when the pins have changed, and not there when an installation was interrupted.

@@ -1,8 +1,11 @@
 """One training run: a CORnet-S and its encoder learn from the pictures one person saw and what that brain did."""
 
 import ctypes
+import hashlib
+import inspect
 import sys
 import time
+import zipfile
 from pathlib import Path
 
 import numpy as np
@@ -11,6 +14,7 @@ import torch
 from torch import nn
 from tqdm import tqdm
 
+from realnet import alignment, cornet
 from realnet.activations import batches, normalise, pick_device
 from realnet.alignment import ReAlnet, contrastive_loss
 from realnet.datasets.files import whole_file
@@ -177,6 +181,7 @@ class _Run:
         self.sums = torch.zeros(len(LOSSES), device=device)
         self.best = None  # (test loss, weights), for selection "best_test_loss" alone
         self.n_steps = len(batches(len(images), settings.batch_size))
+        self.identity = self._identity(images, targets, test)
 
     def train_epoch(self, bar, checkpoint):
         """The rest of the current epoch, from the step at which it stands."""
@@ -232,15 +237,20 @@ class _Run:
         for name, value in zip(LOSSES, means.tolist(), strict=True):
             self.history.append({"epoch": self.epoch, "split": split, "metric": name, "value": value})
 
-    def _identity(self):
-        """What must be equal for a checkpoint to be continued."""
+    def _identity(self, images, targets, test):
+        """What must be equal for a checkpoint to be continued: settings, first weights, data and code."""
+        digest = hashlib.sha256()
+        for array in (*self.model.state_dict().values(), images, targets, *(test or ())):
+            digest.update(np.ascontiguousarray(torch.as_tensor(array).cpu()).data)
+        for module in (alignment, cornet, sys.modules[__name__]):
+            digest.update(inspect.getsource(module).encode())
         return {"settings": self.settings.model_dump_json(), "beta": float(self.beta), "seed": self.seed,
-                "n_images": len(self.images), "targets": float(self.targets.double().sum())}  # fmt: skip
+                "torch": str(torch.__version__), "data_and_code": digest.hexdigest()}  # fmt: skip
 
     def save(self, path):
         """Write everything that the rest of the run depends on, whole or not at all."""
         state = {
-            "identity": self._identity(), "model": self.model.state_dict(), "optimizer": self.optimizer.state_dict(),
+            "identity": self.identity, "model": self.model.state_dict(), "optimizer": self.optimizer.state_dict(),
             "epoch": self.epoch, "step": self.step, "sums": self.sums, "history": self.history, "best": self.best,
         }  # fmt: skip
         with whole_file(path) as temporary:
@@ -249,12 +259,14 @@ class _Run:
     def restore(self, path):
         """Take a run up where :meth:`save` left it; a checkpoint of another run or a broken one is put aside."""
         try:
+            with zipfile.ZipFile(path) as archive:  # torch does not look at the sums that it writes
+                sound = archive.testzip() is None
             state = torch.load(path, map_location=self.device, weights_only=True)
-            same = state["identity"] == self._identity()
+            same = sound and state["identity"] == self.identity
         except Exception:  # cut short or damaged: torch raises many kinds
             same = False
         if not same:
-            print(f"{path} belongs to other settings or is damaged: training starts from the beginning")
+            print(f"{path} belongs to other settings, data or code, or is damaged: training starts from the beginning")
             self.watch_test()
             return
         self.model.load_state_dict(state["model"])

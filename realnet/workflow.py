@@ -1,17 +1,31 @@
-"""Run a study through Snakemake: settings checked first, one run a folder, a lock left by a dead run cleared."""
+"""Run a study through Snakemake: settings and room checked first, one run a folder, what a dead run left cleared."""
 
 import argparse
 import contextlib
 import fcntl
+import os
 import re
 import shutil
 import subprocess
 import sys
 import time
+from collections import deque
 from pathlib import Path
 
+from realnet.datasets.files import CannotWrite, why_not_written
 from realnet.errors import InvalidInput, RealnetError
+from realnet.estimate import check_room, describe, estimate
+from realnet.recovery import MARK, say, take_up
 from realnet.study import REPOSITORY, load_study, project_root
+
+#: What Snakemake itself may stumble over -> what to tell people; each is cured by the same command, later.
+TROUBLES = {
+    r"No space left on device|Disk quota exceeded": "the disk is full: make room",
+    r"Read-only file system": "its folder is read-only: make it writable",
+    r"Permission denied": "there is no permission to write in its folder: allow it",
+    r"older modification time": "the clock of this machine went back while a notebook ran",
+    r"MissingOutputException|MissingInputException": "a file that a notebook had written was removed meanwhile",
+}
 
 
 class StudyFailed(RealnetError):
@@ -45,8 +59,9 @@ def run_study(name, cores="all", profile="default", arguments=()):
 
     Raises
     ------
-    MissingInput, InvalidInput
-        Before anything runs: no such study or profile, a wrong setting, another run alive in this folder.
+    MissingInput, InvalidInput, CannotWrite
+        Before anything runs: no such study or profile, a wrong setting, another run alive in this folder, a disk
+        without room for the study, or none that can be written to.
     StudyFailed
         A notebook failed; Snakemake has said which.
     """
@@ -56,45 +71,86 @@ def run_study(name, cores="all", profile="default", arguments=()):
         known = ", ".join(sorted(path.parent.name for path in folder.parent.glob("*/config.yaml")))
         raise InvalidInput(f"there is no profile {profile!r} in {folder.parent}: use one of {known}")
     given = str(study_file(name)) if str(name).endswith((".yml", ".yaml")) else str(name)
-    snakemake = [sys.executable, "-m", "snakemake", "--snakefile", str(REPOSITORY / "Snakefile")]
-    snakemake += ["--config", f"study={given}", "--workflow-profile", str(folder)]
+    root = project_root()
+    command = [sys.executable, "-m", "snakemake", "--snakefile", str(REPOSITORY / "Snakefile")]
+    command += ["--config", f"study={given}", "--workflow-profile", str(folder)]
+    command += ["--cores", str(cores), *_one_gpu(), *arguments]
     start = time.monotonic()
-    with _only_run(project_root()) as lock:
-        if any((project_root() / ".snakemake" / "locks").glob("*.lock")):
-            # whoever holds Snakemake's own lock is dead, or this run would not hold ours
-            subprocess.run([*snakemake, "--unlock", "--quiet", "all"], pass_fds=(lock,), stderr=subprocess.DEVNULL)
-        command = [*snakemake, "--cores", str(cores), *_one_gpu(), *arguments]
+    with _only_run(root) as lock:
+        if not {"-n", "--dry-run", "--dryrun"} & set(arguments):
+            say(take_up(study, study_file(name)))
+            needs = estimate(study, cores)
+            say([describe(needs)] if needs.seconds else [])
+            check_room(needs, root)
+        options = {"pass_fds": (lock,), "env": os.environ | {MARK: str(root)}}
         if profile != "default" or arguments:
-            if subprocess.run(command, pass_fds=(lock,)).returncode:
+            if subprocess.run(command, **options).returncode:
                 raise StudyFailed(f"study {name!r} is not complete: Snakemake says why above; what was done is kept")
         else:
-            _run_quietly(command, lock, study)
+            _run_quietly(command, options, study)
     return time.monotonic() - start
 
 
-def _run_quietly(command, lock, study):
+def _run_quietly(command, options, study):
     """Let notebooks speak for themselves and Snakemake count; the rest of what it says goes to a log."""
-    path, sentences = study.results / "logs" / "snakemake.log", 0
-    path.parent.mkdir(parents=True, exist_ok=True)
-    process = subprocess.Popen(command, pass_fds=(lock,), stderr=subprocess.PIPE, text=True, errors="replace")
-    with path.open("w", encoding="utf-8") as log, process:
+    path, sentences, last = study.results / "logs" / "snakemake.log", 0, deque(maxlen=400)
+    process = subprocess.Popen(command, **options, stderr=subprocess.PIPE, text=True, errors="replace")
+    with process, _log(path) as log:
         for line in process.stderr:
-            log.write(line)
+            log(line)
+            last.append(line.rstrip())
             sentences += line.startswith("error: ")
             if line.startswith("error: ") or re.match(r"\d+ of \d+ steps", line):
                 print(line, end="", file=sys.stderr, flush=True)
     if process.returncode:
-        if not sentences:  # not a notebook, but Snakemake itself
-            print(*path.read_text(encoding="utf-8").splitlines()[-12:], sep="\n", file=sys.stderr)
-        raise StudyFailed(f"study {study.name!r} is not complete, what was done is kept; see above, or {path}")
+        raise StudyFailed(_why_incomplete(study, path, sentences, list(last)))
+
+
+@contextlib.contextmanager
+def _log(path):
+    """A function that writes lines to a file, and nothing where that cannot be written: the study is what matters."""
+    with contextlib.suppress(OSError):
+        path.parent.mkdir(parents=True, exist_ok=True)
+    try:
+        file = path.open("w", encoding="utf-8", buffering=1)
+    except OSError:
+        yield lambda line: None
+        return
+
+    def write(line):
+        with contextlib.suppress(OSError):
+            file.write(line)
+
+    try:
+        yield write
+    finally:
+        with contextlib.suppress(OSError):
+            file.close()
+
+
+def _why_incomplete(study, log, sentences, last):
+    """One sentence on a study that stopped; what cannot be told in one is printed above it."""
+    kept = f"study {study.name!r} is not complete, what was done is kept"
+    if sentences:
+        return f"{kept}; see above, or {log}"
+    for pattern, trouble in TROUBLES.items():
+        if any(re.search(pattern, line) for line in last):
+            return f"{kept}: {trouble}, then give the same command again (all of it: {log})"
+    print(*last[-12:], sep="\n", file=sys.stderr)
+    return f"{kept}; see above, or {log}"
 
 
 @contextlib.contextmanager
 def _only_run(folder):
     """Hold the lock of ``folder``; Snakemake inherits it, so it is free only when both are gone, however they ended."""
     path = folder / ".snakemake" / "realnet.lock"
-    path.parent.mkdir(parents=True, exist_ok=True)
-    with path.open("a") as file:
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        file = path.open("a")
+    except OSError as error:
+        reason = why_not_written(error, folder) or f"{error.strerror}: see to it"
+        raise CannotWrite(f"the study cannot run in {folder}: {reason}, then give the same command again") from error
+    with file:
         try:
             fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError as error:

@@ -45,10 +45,19 @@ WRITES = {
     "04_fmri_across_subjects": [f"{TABLES}/fmri_across_subjects.csv"],
     "05_eeg": [f"{TABLES}/eeg.csv"],
     "06_object_dimensions": [f"{TABLES}/object_dimensions.csv"],
+    "07_behavior": [f"{TABLES}/behavior.csv"],
+    "08_beta_sweep": [f"{TABLES}/beta_sweep.csv"],
+    "09_paper_and_release": [f"{TABLES}/choices.csv"],
     "10_objects92": [f"{TABLES}/objects92.csv"],
+    "11_calibration": [f"{TABLES}/calibration.csv"],
     "12_speed": [f"{TABLES}/speed.csv"],
+    "13_paper_beside_ours": [f"{TABLES}/paper.csv"],
+    "14_robustness": [f"{TABLES}/robustness.csv"],
+    "15_scale": [f"{TABLES}/scale.csv"],
     "index": [f"{TABLES}/summary.csv"],
 }
+GRAPH = (REPOSITORY / "Snakefile").read_text(encoding="utf-8")
+WRITES = {name: files for name, files in WRITES.items() if f'"{name}"' in GRAPH}
 CHAPTERS = sorted(set(WRITES) - {"02_training"})
 
 
@@ -73,17 +82,19 @@ def write_notebook(folder, name, extra=""):
     nbformat.write(nbformat.v4.new_notebook(cells=cells), folder / "notebooks" / f"{name}.ipynb")
 
 
-@pytest.fixture(scope="module")
-def repository(tmp_path_factory):
-    """A copy of the repository in which the study ``small`` has run."""
-    folder = tmp_path_factory.mktemp("repository")
+def make_repository(folder):
+    """A copy of the repository with small notebooks, in which the study ``small`` has run."""
     for name in ("realnet", "profiles"):
         shutil.copytree(REPOSITORY / name, folder / name, ignore=shutil.ignore_patterns("__pycache__"))
     shutil.copy(REPOSITORY / "Snakefile", folder)
     (folder / "realnet" / "of_eeg.py").write_text("from .of_of_eeg import numbers\n")
     (folder / "realnet" / "of_of_eeg.py").write_text("import numbers\n")
-    (folder / "studies").mkdir()
+    shutil.copytree(REPOSITORY / "studies", folder / "studies")
     (folder / "studies" / "small.yml").write_text(yaml.safe_dump(STUDY))
+    (folder / "experiments" / "results").mkdir(parents=True)
+    for name in re.findall(r'kept\("(\w+)"\)', GRAPH):  # tables that chapters only show
+        for ending in ("csv", "json"):
+            (folder / "experiments" / "results" / f"{name}.{ending}").touch()
     (folder / "notebooks").mkdir()
     for name in WRITES:
         write_notebook(folder, name, "import realnet.of_eeg" if name == "05_eeg" else "")
@@ -92,15 +103,22 @@ def repository(tmp_path_factory):
     return folder
 
 
+@pytest.fixture(scope="module")
+def repository(tmp_path_factory):
+    return make_repository(tmp_path_factory.mktemp("repository"))
+
+
 def environment(folder):
     """The copy's own ``realnet``, and no real data."""
     cleared = {k: v for k, v in os.environ.items() if k not in ("REALNET_ROOT", "REALNET_DATA")}
     return {**cleared, "PYTHONPATH": str(folder), "REALNET_DATA": str(folder / "nowhere")}
 
 
-def run_study(folder, *arguments, **options):
+def run_study(folder, *arguments, root=None):
+    """Run the study in the copy, or with its results in ``root``."""
     command = [sys.executable, "-m", "realnet.workflow", "small", "--cores", "2", *arguments]
-    return subprocess.run(command, cwd=folder, env=environment(folder), capture_output=True, text=True, **options)
+    variables = environment(folder) | ({"REALNET_ROOT": str(root)} if root else {})
+    return subprocess.run(command, cwd=folder, env=variables, capture_output=True, text=True)
 
 
 def planned(folder):

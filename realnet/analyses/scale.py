@@ -49,6 +49,7 @@ class Lab(NamedTuple):
     eeg_subjects: int = 10
     times: int = 20
     resamples: int = 1000
+    job_a_person: bool = False  # chapter 01 as it is: one job for all people
 
     @property
     def networks(self):
@@ -168,10 +169,11 @@ def plan_lab(lab, seconds, memory, about):
     one_rdm = sum(seconds["rdm"].at(images=test, units=u) for u in units)
     layers = 4 * test * sum(units) / 2**30
     compared = {"images": test, "models": models, "brains": brains}
+    people, eeg_people = (lab.subjects, lab.eeg_subjects) if lab.job_a_person else (1, 1)
     rows = [
-        ("preparation", lab.subjects, lab.subjects * seconds["preparation"].at(images=n, voxels=lab.voxels),
+        ("preparation", people, lab.subjects * seconds["preparation"].at(images=n, voxels=lab.voxels),
          memory["preparation"].at(images=n, voxels=lab.voxels), lab.subjects * n * s["n_targets"] * 8 / 2**30),
-        ("decoding", lab.eeg_subjects, lab.eeg_subjects * seconds["decoding"].at(images=test, times=lab.times),
+        ("decoding", eeg_people, lab.eeg_subjects * seconds["decoding"].at(images=test, times=lab.times),
          memory["decoding"].at(images=test, times=lab.times), lab.eeg_subjects * lab.times * pairs * 8 / 2**30),
         ("training", networks - 1, steps * seconds["training"].at(images=s["batch_size"]),
          memory["training"].at(images=s["batch_size"]) + pictures, networks * s["parameters"] * 4 / 2**30),

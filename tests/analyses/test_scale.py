@@ -87,6 +87,9 @@ def test_hours_and_sizes_of_a_plan_are_counted_by_hand():
     assert plan.disk_gib["rdm"] == pytest.approx(13 * 2 * (50 * 49 / 2) * 8 / 2**30)
     assert plan.disk_gib["training"] == pytest.approx(13 * 4 / 2**10)
     assert plan.memory_gib["training"] == pytest.approx(16e-6 + 1600 * 3 * 64**2 / 2**30)
+    assert (plan.jobs["training"], plan.jobs["rdm"], plan.jobs["preparation"]) == (12, 13, 1)
+    split = scale.plan_lab(lab._replace(job_a_person=True), planted(1e-3), planted(1e-6), ABOUT).set_index("stage")
+    assert (split.jobs["preparation"], split.jobs["decoding"]) == (3, 10)
     assert list(plan.index[plan.on_gpu]) == ["training", "activations"]
 
 
@@ -95,12 +98,21 @@ def test_machines_take_jobs_in_waves_and_one_job_gains_nothing():
         "stage": ["training", "bootstrap"], "jobs": [18, 1], "core_hours": [1800.0, 30.0], "memory_gib": [1.0, 300.0],
         "on_gpu": [True, False],
     })  # fmt: skip
-    one, many = (scale.on_machines(plan, n, 16 * n, gpu_speedup=10) for n in (1, 16))
+    one, many = (scale.on_machines(plan, n, 16, 128.0, gpu_speedup=10) for n in (1, 16))
     assert one.hours.tolist() == pytest.approx([180, 30])
     assert many.hours.tolist() == pytest.approx([20, 30])  # 18 jobs of 10 hours on 16 GPUs: two waves
     first, later = (scale.next_bottleneck(planned, memory_gib=128) for planned in (one, many))
     assert (first.stage, first.second, first.without) == ("training", "bootstrap", pytest.approx(30))
     assert (later.stage, later.too_large) == ("bootstrap", "bootstrap")
+
+
+def test_memory_limits_how_many_jobs_run_side_by_side():
+    plan = pd.DataFrame({"stage": ["preparation"], "jobs": [100], "core_hours": [100.0], "memory_gib": [40.0],
+                         "on_gpu": [False]})  # fmt: skip
+    assert scale.on_machines(plan, 16, 16, 128.0, 1).at_once.item() == 16 * 3
+    assert scale.on_machines(plan, 16, 16, 128.0, 1).hours.item() == pytest.approx(3)
+    assert scale.on_machines(plan, 16, 16, 1280.0, 1).at_once.item() == 100
+    assert scale.on_machines(plan, 1, 16, 1280.0, 1).at_once.item() == 16
 
 
 def test_the_rdm_of_all_images_grows_with_the_square_of_their_number():
