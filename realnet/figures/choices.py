@@ -35,7 +35,7 @@ def plot_choice_effects(table, labels, title=None):
         panel.set_title(outcome)
         panel.set_yticks(range(len(labels)), list(labels.values()))
         panel.set_ylim(len(labels) - 0.4, -0.6)
-        panel.locator_params(axis="x", nbins=3)
+        panel.locator_params(axis="x", nbins=4)
     for panel in axes.flat[len(outcomes) :]:
         panel.remove()
     for panel in axes[-1]:
