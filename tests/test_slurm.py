@@ -1,0 +1,204 @@
+"""A study's networks are trained as jobs of a real Slurm, whatever happens to the cluster meanwhile.
+
+The same study runs on this machine first; what the cluster makes must equal it byte for byte.
+"""
+
+import os
+import shutil
+import signal
+import subprocess
+import sys
+import time
+
+import pytest
+import yte
+from slurm.cluster import PARTITION, Cluster, why_not
+
+from realnet.study import REPOSITORY, load_study
+
+needs_slurm = pytest.mark.skipif(bool(why_not()), reason=why_not())
+PROFILE = REPOSITORY / "profiles" / "slurm" / "config.yaml"
+
+SMALL = """
+name: small
+description: one simulated person, three networks, nothing larger than it must be
+raw: data/raw/simulated
+simulated: {n_classes: 10, n_pretraining_images: 100, pretraining_epochs: 1, n_voxels: 20, n_eeg_subjects: 1}
+network: {image_size: 32}
+fmri: {subjects: [1], other_subjects: [], n_components: 32, test_sets: [natural]}
+training: {betas: [40], epochs: 3, learning_rate: 5.0e-4, shuffled_null: false}
+eeg: {subjects: []}
+"""
+PATIENCE = 1200  # seconds; a busy machine is no failure
+CONTROL, REALNET = "sub-01_beta-0_seed-0", "sub-01_beta-40_seed-0"
+
+
+class Run:
+    """One folder with a study that is prepared but not trained, and the command that trains it."""
+
+    def __init__(self, folder, settings, environment):
+        self.folder, self.settings, self.process = folder, settings, None
+        self.environment = {**environment, "REALNET_ROOT": str(folder), "OMP_NUM_THREADS": "1"}
+
+    def command(self, *arguments):
+        return [sys.executable, "-m", "realnet.workflow", str(self.settings), "--until", "network", *arguments]
+
+    def forget(self, *stems):
+        """Take away what these networks left, as if they had never been trained."""
+        for stem in stems:
+            for path in (self.folder / "results").rglob(f"{stem}.*"):
+                path.unlink()
+
+    def start(self):
+        """Begin to train through Slurm, as `make study PROFILE=slurm` does; only the queue is looked at more often."""
+        often = ["--slurm-init-seconds-before-status-checks", "10", "--latency-wait", "5"]
+        with (self.folder / "said.txt").open("w") as log:
+            self.process = subprocess.Popen(
+                self.command("--profile", "slurm", *often),
+                env=self.environment, stdout=log, stderr=log, start_new_session=True,
+            )  # fmt: skip
+        return self.process
+
+    def finish(self):
+        """Wait for the end, which must be a good one; what was said."""
+        self.process.wait(PATIENCE)
+        said = (self.folder / "said.txt").read_text()
+        assert self.process.returncode == 0, said[-4000:]
+        return said
+
+    def stop(self):
+        """End what is left of the command, after a test that failed."""
+        if self.process is not None and self.process.poll() is None:
+            print((self.folder / "said.txt").read_text()[-4000:])
+            os.killpg(self.process.pid, signal.SIGKILL)
+            self.process.wait()
+
+    def results(self):
+        """Every weight, RDM and table file, by its name in the results folder."""
+        results = self.folder / "results" / "small"
+        paths = [path for name in ("networks", "rdms", "tables") for path in (results / name).rglob("*")]
+        return {str(path.relative_to(results)): path.read_bytes() for path in paths if path.is_file()}
+
+
+@pytest.fixture(scope="module")
+def local(tmp_path_factory):
+    """The study, trained on this machine."""
+    folder = tmp_path_factory.mktemp("local")
+    settings = tmp_path_factory.mktemp("settings") / "small.yml"
+    settings.write_text(SMALL)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("REALNET_ROOT", str(folder))
+        assert len(load_study(settings).networks()) == 3
+    run = Run(folder, settings, dict(os.environ))
+    done = subprocess.run(run.command("--cores", "2"), env=run.environment, capture_output=True, text=True)
+    assert done.returncode == 0, done.stdout[-3000:] + done.stderr[-3000:]
+    return run
+
+
+@pytest.fixture(scope="module")
+def cluster(tmp_path_factory):
+    with Cluster(tmp_path_factory.mktemp("cluster")) as cluster:
+        cluster.environment |= {"REALNET_SLURM_PARTITION": PARTITION, "REALNET_SLURM_GPUS": "0"}
+        yield cluster
+
+
+@pytest.fixture
+def remote(local, cluster, tmp_path):
+    """A copy of the study in another folder, to be trained on the cluster."""
+    shutil.copytree(local.folder, tmp_path / "remote")
+    run = Run(tmp_path / "remote", local.settings, cluster.environment)
+    yield run
+    run.stop()
+    for job in cluster.jobs():
+        cluster.ask("scancel", job)
+
+
+def wait_for(condition, process, seconds=PATIENCE):
+    """What ``condition`` returns, as soon as it is something."""
+    deadline = time.monotonic() + seconds
+    while not (found := condition()):
+        assert process.poll() is None, "the study ended before the accident could happen"
+        assert time.monotonic() < deadline, f"waited {seconds} s"
+        time.sleep(0.1)
+    return found
+
+
+def running(cluster, n):
+    """The jobs that run, once there are n of them."""
+    jobs = cluster.jobs("RUNNING")
+    return jobs if len(jobs) >= n else []
+
+
+def test_names_of_a_cluster_come_from_the_environment(monkeypatch):
+    names = ("REALNET_SLURM_PARTITION", "REALNET_SLURM_ACCOUNT", "REALNET_SLURM_GPUS")
+    for name, value in zip(names, ("long", "mylab", "2"), strict=True):
+        monkeypatch.setenv(name, value)
+    given = yte.process_yaml(PROFILE.read_text(), require_use_yte=True)
+    default, network = given["default-resources"], given["set-resources"]["network"]
+    assert (default["slurm_partition"], default["slurm_account"], network["gpu"]) == ("long", "mylab", 2)
+    for name in names:
+        monkeypatch.delenv(name)
+    given = yte.process_yaml(PROFILE.read_text(), require_use_yte=True)
+    assert not {"slurm_partition", "slurm_account"} & set(given["default-resources"])
+    assert given["set-resources"]["network"]["gpu"] == 1
+
+
+@needs_slurm
+def test_each_network_is_a_job_with_the_resources_of_the_profile_and_its_results_are_those_of_this_machine(
+    local, cluster, remote
+):
+    remote.forget("cornet", CONTROL, REALNET)
+    assert not any("beta" in name for name in remote.results())
+    process = remote.start()
+    wait_for(lambda: len(cluster.jobs()) == 3, process)
+    asked = set(cluster.jobs(form="%P %m %l"))
+    gpus = [cluster.ask("scontrol", "show", "job", job).count("gres:gpu") for job in cluster.jobs()]
+    remote.finish()
+    # partition, memory, hours, and no GPU where REALNET_SLURM_GPUS is 0
+    assert asked == {f"{PARTITION} 8000M 4:00:00"} and gpus == [0, 0, 0]
+    assert remote.results() == local.results()
+
+
+@needs_slurm
+def test_a_job_that_is_cancelled_goes_on_from_its_checkpoint(local, cluster, remote):
+    remote.forget(REALNET)
+    process = remote.start()
+    checkpoint = remote.folder / "results" / "small" / "networks" / f"{REALNET}.checkpoint"
+    wait_for(checkpoint.exists, process)
+    [job] = running(cluster, 1)
+    cluster.ask("scancel", job)
+    wait_for(lambda: job not in cluster.jobs(), process)
+    assert checkpoint.exists() and not (checkpoint.parent / f"{REALNET}.safetensors").exists()
+    said = remote.finish()
+    assert f"SLURM-job '{job}' failed, SLURM status is: 'CANCELLED'" in said
+    assert remote.results() == local.results()
+
+
+@needs_slurm
+def test_a_node_that_is_drained_holds_the_queue_until_it_comes_back(local, cluster, remote):
+    remote.forget("cornet", CONTROL, REALNET)
+    remote.environment["REALNET_SLURM_GPUS"] = "1"
+    process = remote.start()
+    jobs = wait_for(lambda: running(cluster, 2), process)
+    assert "TresPerJob=gres:gpu:1" in cluster.ask("scontrol", "show", "job", jobs[0])
+    cluster.ask("scontrol", "update", "node=localhost", "state=drain", "reason=test")
+    wait_for(lambda: "drained" in cluster.ask("sinfo", "-h", "-o", "%T"), process)
+    # those that ran have ended, the third waits for the node
+    assert len(cluster.jobs("PENDING")) == 1 and not cluster.jobs("RUNNING")
+    cluster.ask("scontrol", "update", "node=localhost", "state=resume")
+    remote.finish()
+    assert remote.results() == local.results()
+
+
+@needs_slurm
+def test_a_controller_that_is_restarted_loses_no_job(local, cluster, remote):
+    remote.forget(REALNET)
+    process = remote.start()
+    before = wait_for(lambda: running(cluster, 1), process)
+    cluster.stop_controller()
+    time.sleep(5)
+    assert not cluster.jobs() and process.poll() is None  # nobody answers, and the study waits
+    cluster.start_controller()
+    assert set(before) <= set(cluster.jobs("RUNNING,COMPLETING,COMPLETED"))
+    remote.finish()
+    assert remote.results() == local.results()
