@@ -82,7 +82,9 @@ def run_study(name, cores="all", profile="default", arguments=()):
             needs = estimate(study, cores)
             say([describe(needs)] if needs.seconds else [])
             check_room(needs, root)
-        options = {"pass_fds": (lock,), "env": os.environ | {MARK: str(root)}}
+        # what outlives this process is ended by the next run, where it can be found; else it keeps the lock
+        kept = () if Path("/proc/self").exists() else (lock,)
+        options = {"pass_fds": kept, "env": os.environ | {MARK: str(root)}}
         if profile != "default" or arguments:
             if subprocess.run(command, **options).returncode:
                 raise StudyFailed(f"study {name!r} is not complete: Snakemake says why above; what was done is kept")
@@ -142,7 +144,7 @@ def _why_incomplete(study, log, sentences, last):
 
 @contextlib.contextmanager
 def _only_run(folder):
-    """Hold the lock of ``folder``; Snakemake inherits it, so it is free only when both are gone, however they ended."""
+    """Hold the lock of ``folder`` as long as this process is alive, however it ends."""
     path = folder / ".snakemake" / "realnet.lock"
     try:
         path.parent.mkdir(parents=True, exist_ok=True)

@@ -48,6 +48,8 @@ def load_interruptions():
         raise InvalidInput(f"the kept table of interruptions has no rows of {sorted(missing)[0]}: run it again")
     kills = table[table.record == "kill"].drop(columns="record").dropna(axis="columns", how="all")
     comparisons = table[table.record == "comparison"][["chain", "n_kills", "kind", "n_files", "n_equal", "different"]]
+    whole = ["chain", "n_kills", "n_files", "n_equal"]  # empty cells of other records had made them fractions
+    comparisons = comparisons.astype(dict.fromkeys(whole, int)).assign(different=comparisons.different.fillna(""))
     reference = table[table.record.isin(["step", "disk"])][["record", "job", "step", "seconds", "gib", "bytes"]]
     return kills, comparisons, reference, about
 
@@ -74,7 +76,7 @@ def kills_by_step(kills):
         "outlived": ("outlived", "sum"),
         "unfinished_files": ("unfinished_files", "sum"),
     }
-    return rows.agg(**columns).reset_index()
+    return rows.agg(**columns).reset_index().astype({"outlived": int, "unfinished_files": int})
 
 
 def estimate_beside_measured(study, reference):
