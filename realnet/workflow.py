@@ -24,7 +24,7 @@ TROUBLES = {
     r"Read-only file system": "its folder is read-only: make it writable",
     r"Permission denied": "there is no permission to write in its folder: allow it",
     r"older modification time": "the clock of this machine went back while a notebook ran",
-    r"MissingOutputException|MissingInputException": "a file that a notebook had written was removed meanwhile",
+    r"MissingOutputException": "a file that a notebook had written was removed meanwhile",
 }
 
 
@@ -135,6 +135,9 @@ def _why_incomplete(study, log, sentences, last):
     kept = f"study {study.name!r} is not complete, what was done is kept"
     if sentences:
         return f"{kept}; see above, or {log}"
+    affected = next((i for i, line in enumerate(last) if line.strip() == "affected files:"), None)
+    if affected is not None and any("MissingInputException" in line for line in last):
+        return f"{kept}: {last[affected + 1].strip()} is missing, and no notebook makes it: put it there (see {log})"
     for pattern, trouble in TROUBLES.items():
         if any(re.search(pattern, line) for line in last):
             return f"{kept}: {trouble}, then give the same command again (all of it: {log})"

@@ -74,7 +74,13 @@ def write_notebook(folder, name, extra=""):
         f"for file in {WRITES[name]}:",
         "    path = Path(file.format(stem=stem))",
         "    path.parent.mkdir(parents=True, exist_ok=True)",
-        "    path.write_text(str(path))",
+        "    if path.suffix == '.nc':",
+        "        import h5py",
+        "        h5py.File(path, 'w').create_group('natural').file.close()",
+        "    elif path.suffix == '.safetensors':",
+        "        path.write_bytes(bytes([2, 0, 0, 0, 0, 0, 0, 0]) + b'{}')",
+        "    else:",
+        "        path.write_text(str(path))",
         extra,
     ]
     cells = [nbformat.v4.new_code_cell(parameters), nbformat.v4.new_code_cell("\n".join(code))]
@@ -257,3 +263,16 @@ def test_wrong_settings_get_one_sentence_and_nothing_runs(repository, tmp_path):
     assert done.returncode == 1 and len(done.stderr.splitlines()) == 1
     assert "unknown key 'trainings'" in done.stderr and "did you mean 'training'" in done.stderr
     assert not (repository / "results" / "own").exists()
+
+
+def test_a_file_that_no_notebook_makes_is_named(repository):
+    kept, executed = repository / "experiments/results", repository / "results/small/notebooks/08_beta_sweep.ipynb"
+    executed.unlink()
+    kept.rename(kept.with_name("elsewhere"))
+    try:
+        done = run_study(repository)
+        assert done.returncode == 1 and len(done.stderr.splitlines()) <= 2  # what is left to do, and why it is not done
+        assert re.search(r"experiments/results/\w+\.\w+ is missing, and no notebook makes it", done.stderr)
+    finally:
+        kept.with_name("elsewhere").rename(kept)
+    assert run_study(repository).returncode == 0 and executed.is_file()

@@ -4,7 +4,7 @@ import json
 
 import pandas as pd
 
-from realnet.errors import MissingInput
+from realnet.errors import InvalidInput, MissingInput
 from realnet.study import REPOSITORY
 
 KEPT = REPOSITORY / "experiments" / "results"
@@ -24,7 +24,7 @@ def load_kept(name):
 
     Raises
     ------
-    MissingInput
+    MissingInput, InvalidInput
         Names the command that makes the table.
     """
     path = KEPT / f"{name}.csv"
@@ -32,9 +32,12 @@ def load_kept(name):
         raise MissingInput(
             f"{path} and its .json are missing: run `python -m experiments.{MAKERS.get(name, name)}` first"
         )
-    # only an empty cell is missing: pandas would also take the word none or null for it
-    table = pd.read_csv(path, keep_default_na=False, na_values=[""])
-    return table, json.loads(path.with_suffix(".json").read_text(encoding="utf-8"))
+    try:
+        # only an empty cell is missing: pandas would also take the word none or null for it
+        table = pd.read_csv(path, keep_default_na=False, na_values=[""])
+        return table, json.loads(path.with_suffix(".json").read_text(encoding="utf-8"))
+    except ValueError as error:  # what pandas and json raise are kinds of it
+        raise InvalidInput(f"{path} or its .json is damaged ({error}): run `{_command(name)}` again") from error
 
 
 def made_by(about):
