@@ -1,6 +1,5 @@
 """Build the book: executed notebooks and written pages in, ``_build/html`` out, with warnings as errors."""
 
-import argparse
 import hashlib
 import json
 import pkgutil
@@ -16,6 +15,7 @@ from pathlib import Path
 import yaml
 
 import realnet
+from realnet.commands import Parser, cores, plain_name
 from realnet.errors import InvalidInput, MissingInput, RealnetError
 from realnet.study import REPOSITORY, Settings, Study, load_study
 from realnet.workflow import run_study
@@ -192,10 +192,10 @@ def _run_jupyter_book(source, build):
 
 def main(arguments=None):
     """``python -m realnet.book [STUDY]``: run the study, build its book, print the page and the time, then 0 or 1."""
-    parser = argparse.ArgumentParser(prog="python -m realnet.book", description="Run a study and build its book.")
+    parser = Parser(prog="python -m realnet.book", description="Run a study and build its book.")
     parser.add_argument("study", nargs="?", default="demo", help="name in studies/, or path of a .yml file")
-    parser.add_argument("--cores", default="all", help="cores that jobs may use at once")
-    parser.add_argument("--profile", default="default", help="where jobs run: a folder of profiles/")
+    parser.add_argument("--cores", type=cores, default="all", help="cores that jobs may use at once")
+    parser.add_argument("--profile", type=plain_name, default="default", help="where jobs run: a folder of profiles/")
     parser.add_argument("--started", type=float, default=time.time(), help="when setting up began, seconds since 1970")
     given = parser.parse_args(arguments)
     setup = time.time() - given.started

@@ -1,6 +1,5 @@
 """Run a study through Snakemake: settings and room checked first, one run a folder, what a dead run left cleared."""
 
-import argparse
 import contextlib
 import fcntl
 import os
@@ -12,8 +11,9 @@ import time
 from collections import deque
 from pathlib import Path
 
+from realnet.commands import Parser, cores, plain_name
 from realnet.datasets.files import CannotWrite, why_not_written
-from realnet.errors import InvalidInput, RealnetError
+from realnet.errors import InvalidInput, MissingInput, RealnetError
 from realnet.estimate import check_room, describe, estimate
 from realnet.recovery import MARK, say, take_up
 from realnet.study import REPOSITORY, load_study, project_root
@@ -70,11 +70,16 @@ def run_study(name, cores="all", profile="default", arguments=()):
     if not (folder / "config.yaml").is_file():
         known = ", ".join(sorted(path.parent.name for path in folder.parent.glob("*/config.yaml")))
         raise InvalidInput(f"there is no profile {profile!r} in {folder.parent}: use one of {known}")
+    if profile == "slurm" and not shutil.which("sbatch"):
+        raise MissingInput(
+            "the profile slurm needs Slurm's sbatch on PATH: call it on a login node of the cluster"
+        )
     given = str(study_file(name)) if str(name).endswith((".yml", ".yaml")) else str(name)
     root = project_root()
     command = [sys.executable, "-m", "snakemake", "--snakefile", str(REPOSITORY / "Snakefile")]
     command += ["--config", f"study={given}", "--workflow-profile", str(folder)]
-    command += ["--cores", str(cores), *_one_gpu(), *arguments]
+    command += ["--cores", str(cores), *arguments]
+    command += _one_gpu() if profile == "default" else []  # a login node's GPU is not the cluster's
     start = time.monotonic()
     with _only_run(root) as lock:
         if not {"-n", "--dry-run", "--dryrun"} & set(arguments):
@@ -170,10 +175,10 @@ def _one_gpu():
 
 def main(arguments=None):
     """``python -m realnet.workflow [STUDY] [--cores N] [--profile NAME] [more for snakemake]``, then 0 or 1."""
-    parser = argparse.ArgumentParser(prog="python -m realnet.workflow", description="Run a study.")
+    parser = Parser(prog="python -m realnet.workflow", description="Run a study.")
     parser.add_argument("study", nargs="?", default="demo", help="name in studies/, or path of a .yml file")
-    parser.add_argument("--cores", default="all", help="cores that jobs may use at once")
-    parser.add_argument("--profile", default="default", help="where jobs run: a folder of profiles/")
+    parser.add_argument("--cores", type=cores, default="all", help="cores that jobs may use at once")
+    parser.add_argument("--profile", type=plain_name, default="default", help="where jobs run: a folder of profiles/")
     given, more = parser.parse_known_args(arguments)
     try:
         seconds = run_study(given.study, given.cores, given.profile, more)
