@@ -71,9 +71,7 @@ def run_study(name, cores="all", profile="default", arguments=()):
         known = ", ".join(sorted(path.parent.name for path in folder.parent.glob("*/config.yaml")))
         raise InvalidInput(f"there is no profile {profile!r} in {folder.parent}: use one of {known}")
     if profile == "slurm" and not shutil.which("sbatch"):
-        raise MissingInput(
-            "the profile slurm needs Slurm's sbatch on PATH: call it on a login node of the cluster"
-        )
+        raise MissingInput("the profile slurm needs Slurm's sbatch on PATH: call it on a login node of the cluster")
     given = str(study_file(name)) if str(name).endswith((".yml", ".yaml")) else str(name)
     root = project_root()
     command = [sys.executable, "-m", "snakemake", "--snakefile", str(REPOSITORY / "Snakefile")]

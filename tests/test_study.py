@@ -55,7 +55,7 @@ def test_a_network_is_found_by_its_properties():
 
 @pytest.mark.parametrize("wanted", [(9, 40, 0), (1, 35, 0), (1, 40, 7)])
 def test_a_network_that_does_not_exist_is_refused_with_what_there_is(wanted):
-    with pytest.raises(InvalidInput, match=r"it has subject 1, 2, 3; beta 0, 40; seed 0"):
+    with pytest.raises(InvalidInput, match=r"it has subject 1, 2, 3; beta 0, 10, 40; seed 0"):
         load_study("demo").find_network(*wanted)
 
 
