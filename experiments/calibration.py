@@ -46,9 +46,6 @@ COLUMNS = (
     "standard_error",
 )  # fmt: skip
 
-#: Of 113 cells of ours this one lay beyond two standard errors with 5000 sets (.0572; two or three would by chance).
-LOOKED_AT_AGAIN = {"family": "eeg", "autocorrelation": 0.0, "shared_offset": 1.0}
-
 
 def grid():
     """The cells: one dict of parameters each, with its ``family``."""
@@ -238,12 +235,6 @@ def _row(about, test, hits, metric, quantity=""):
     }  # fmt: skip
 
 
-def _settings_of(cell, arguments):
-    """The settings of one cell; that of :data:`LOOKED_AT_AGAIN` gets four times as many sets, the same and more."""
-    again = all(cell.get(name) == value for name, value in LOOKED_AT_AGAIN.items())
-    return arguments | {"fast_sets": arguments["fast_sets"] * (4 if again else 1)}
-
-
 def main():
     """Run the grid and keep its table."""
     parser = argparse.ArgumentParser(prog="python -m experiments.calibration", description=__doc__.splitlines()[0])
@@ -257,12 +248,12 @@ def main():
     workers, folder = arguments.pop("workers"), arguments.pop("folder")
     rows, total, cells = [], 0.0, grid()
     with ProcessPoolExecutor(workers) as pool:
-        runs = [pool.submit(run_once, cell, folder, **_settings_of(cell, arguments)) for cell in cells]
+        runs = [pool.submit(run_once, cell, folder, **arguments) for cell in cells]
         for number, (cell, run) in enumerate(zip(cells, runs, strict=True), 1):
             found, seconds = run.result()
             rows, total = rows + found, total + seconds
             print(f"{number}/{len(cells)} in {seconds:.0f} s: {cell}", flush=True)
-    settings = arguments | {"looked_at_again": LOOKED_AT_AGAIN, "level": LEVEL, "mne_flips": N_FLIPS}
+    settings = arguments | {"level": LEVEL, "mne_flips": N_FLIPS}
     keep("calibration", pd.DataFrame(rows).reindex(columns=COLUMNS), settings, total)
 
 
