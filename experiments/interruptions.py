@@ -13,6 +13,7 @@ import shutil
 import signal
 import subprocess
 import sys
+import tempfile
 import time
 from collections import Counter
 from pathlib import Path
@@ -173,13 +174,19 @@ def main():
     parser = argparse.ArgumentParser(prog="python -m experiments.interruptions", description=__doc__)
     parser.add_argument("--kills", type=int, default=60)
     parser.add_argument("--chains", type=int, default=2, help="studies from nothing that share the kills")
-    parser.add_argument("--folder", type=Path, required=True, help="some gigabytes are written here")
+    parser.add_argument("--folder", type=Path, help="where the studies lie (6 GB); by default a temporary one")
     parser.add_argument("--study", default="demo", help="name in studies/, or path of a .yml file")
     parser.add_argument("--cores", type=int, default=2)
     parser.add_argument("--minutes", type=float, default=60, help="no kill is begun later; the studies then end")
     parser.add_argument("--seed", type=int, default=0)
     given = parser.parse_args()
-    start, rng, folder = time.monotonic(), random.Random(given.seed), given.folder.resolve()
+    with tempfile.TemporaryDirectory() as temporary:
+        experiment(given, (given.folder or Path(temporary)).resolve())
+
+
+def experiment(given, folder):
+    """The reference, as many chains as the kills take, and their comparisons."""
+    start, rng = time.monotonic(), random.Random(given.seed)
     study = Path(given.study).resolve() if given.study.endswith((".yml", ".yaml")) else given.study
     reference = Run(study, folder / "reference", given.cores)
     rows = run_reference(reference)

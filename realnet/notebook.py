@@ -94,7 +94,9 @@ def run_notebook(source, executed, log, parameters=None, threads=1):
         raise NotebookFailed(f"{source} stopped with {said:.500} (with its traceback: {log})") from error
     except RuntimeError as error:  # the kernel itself died
         os.replace(partial, log)
-        raise NotebookFailed(f"the kernel of {source} died, often for want of memory (what it did: {log})") from error
+        raise NotebookFailed(
+            f"the kernel of {source} died, often for want of memory or of room on the disk (what it did: {log})"
+        ) from error
     except OSError as error:
         raise NotebookFailed(f"no executed copy of {source} in {executed.parent}: {error}") from error
     finally:

@@ -47,7 +47,9 @@ def save_arrays(path, arrays):
     in length (an RDM of 50 and one of 200 images both have the dimension ``pair``).
 
     A path that :func:`prepared_path` or :func:`model_rdms_path` gave is written with its note."""
-    with whole_file(path) as temporary:
+    # HDF5 crashes where a disk becomes full; twice the bytes, for the names of stimuli are counted as pointers
+    room = 2 * sum(array.nbytes for array in arrays.values()) + 2**20
+    with whole_file(path, room) as temporary:
         for i, (name, array) in enumerate(arrays.items()):
             array = array.to_dataset(name="array") if isinstance(array, xr.DataArray) else array
             array.to_netcdf(temporary, group=name, mode="w" if i == 0 else "a", engine="h5netcdf")
