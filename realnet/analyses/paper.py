@@ -195,10 +195,10 @@ def _betas(study):
 def _behavior(study):
     """Supplement S1: accuracy and error consistency, one row a claim; people simulated or real as the study's."""
     table = load_table(study, "behavior")
-    table = table[(table.people == ("simulated" if study.simulated else "real")) & (table.trained_on == "mean")]
-    table = table[table.model == "realnet"]
-    top1 = table[table.metric == "top1_difference"]
+    table = table[(table.model == "realnet") & (table.trained_on == "mean")]
+    top1 = table[table.metric == "top1_difference"]  # no people in it
     kappa = table[(table.metric == "kappa_difference") & (table.subject == "mean") & (table.condition == "mean")]
+    kappa = kappa[kappa.people == ("simulated" if study.simulated else "real")]
     rows = []
     like_cornet = kappa[(kappa.reference == "cornet") & (kappa.beta > 10)]
     for claim, part, judge, dataset in (
