@@ -16,8 +16,8 @@ FIGURES = {"1B", "1C", "2A", "2B", "3A", "3B", "4A", "4B", "5A", "5B", "5D", "S1
 
 #: Accuracy below CORnet's and not below Control's; errors as consistent as CORnet's, more so than Control's.
 BEHAVIOR = pd.DataFrame([
-    {"people": people, "model": "realnet", "trained_on": "mean", "beta": 40, "metric": metric, "value": (low + high) / 2,
-     "reference": reference, "lower": low, "upper": high, "subject": "mean", "condition": "mean"}
+    {"people": people, "model": "realnet", "trained_on": "mean", "beta": 40, "metric": metric, "lower": low,
+     "value": (low + high) / 2, "reference": reference, "upper": high, "subject": "mean", "condition": "mean"}
     for people, metric, reference, low, high in (
         (None, "top1_difference", "cornet", -0.2, -0.1), (None, "top1_difference", "control", -0.1, 0.02),
         ("real", "kappa_difference", "cornet", -0.1, 0.1), ("real", "kappa_difference", "control", 0.01, 0.1))
