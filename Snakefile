@@ -125,7 +125,7 @@ CHAPTERS["index"] = dict(
     ],
     writes=[table("summary.csv")],
 )
-CHAPTERS["13_paper_beside_ours"] = dict(
+CHAPTERS["13_paper_beside_ours"] = dict(  # the tables of all chapters that answer the paper
     reads=[file for name, files in CHAPTERS.items() if "03" <= name < "09" for file in files["writes"]],
     writes=[table("paper.csv")],
 )

@@ -21,7 +21,6 @@ from experiments.worlds import (
     variant,
     world_study,
 )
-from realnet.study import Network
 
 #: choice: what it is about, and what it changes in the demo study.
 CHOICES = {
@@ -77,12 +76,8 @@ def run_betas(seeds):
     tables = []
     for network in tqdm(networks, desc="betas"):
         train(study, network)
-        tables.append(measures(study, network).assign(**_identity(network)))
+        tables.append(measures(study, network).assign(**network.columns))
     return pd.concat(tables, ignore_index=True)
-
-
-def _identity(network: Network):
-    return {"model": network.model, "trained_on": network.trained_on, "beta": network.beta, "seed": network.seed}
 
 
 def main():

@@ -79,6 +79,7 @@ def run_job(file, threads, job, which=None):
     """One job of the small study, in the process it is called in."""
     import torch
 
+    from experiments.worlds import prepare
     from realnet import brain_rdms
     from realnet.analyses.common import main_networks
     from realnet.analyses.dimensions import dimension_table
@@ -86,8 +87,7 @@ def run_job(file, threads, job, which=None):
     from realnet.analyses.fmri import fmri_differences, similarity_table
     from realnet.datasets.simulated import write_world
     from realnet.networks import save_network, train_network
-    from realnet.rdm import select_stimuli, stimulus_ids
-    from realnet.results import load_prepared, prepared_path, save_arrays, save_table
+    from realnet.results import load_prepared, save_table
     from realnet.study import load_study, project_root
 
     torch.set_num_threads(threads)
@@ -95,20 +95,8 @@ def run_job(file, threads, job, which=None):
     if job == "world":
         write_world(project_root() / study.raw, study.simulated, progress=False)
     elif job == "prepare":
-        for subject in study.fmri.subjects:
-            targets = brain_rdms.compute_targets(study, subject)
-            arrays = {name: targets[name] for name in ("components", "test_components")}
-            save_arrays(prepared_path(study, f"targets_sub-{subject:02d}"), arrays)
+        prepare(study)
         save_table(study, "reliability", brain_rdms.reliability_table(study))
-        fmri = {name: brain_rdms.compute_fmri_rdms(study, name) for name in study.fmri.test_sets}
-        others = select_stimuli(brain_rdms.compute_horikawa2017_rdms(study), stimulus_ids(fmri["natural"]))
-        for name, arrays in {
-            "shen2019_rdms": fmri,
-            "horikawa2017_rdms": {"natural": others},
-            "things_eeg2_rdms": {"things": brain_rdms.compute_eeg_rdms(study, progress=False)},
-            "things_dimensions_rdms": {"things": brain_rdms.compute_dimension_rdms(study)},
-        }.items():
-            save_arrays(prepared_path(study, name), arrays)
     elif job == "network":
         network = study.networks()[which]
         save_network(study, network, *train_network(study, network, device="cpu", progress=False))

@@ -1,11 +1,12 @@
 """Looking at runs of a study from outside: which notebooks are at work, and whether two folders hold the same."""
 
+import contextlib
 import json
 import os
 import re
 from pathlib import Path
 
-from realnet.recovery import MARK
+from realnet.recovery import find_survivors
 
 #: Kind of result -> patterns of its files below the folder of a run.
 KINDS = {
@@ -23,13 +24,10 @@ _RANDOM = re.compile(r"0x[0-9a-f]{6,}|T_[0-9a-f]{5}")
 
 def survivors(folder):
     """Processes of a run in ``folder``: {process id: words of its command} (Linux)."""
-    mark, found = f"{MARK}={Path(folder).resolve()}".encode(), {}
-    for process in Path("/proc").glob("[0-9]*"):
-        try:
-            if mark in (process / "environ").read_bytes().split(b"\0"):
-                found[int(process.name)] = (process / "cmdline").read_bytes().decode().split("\0")
-        except OSError:  # ended meanwhile
-            continue
+    found = {}
+    for process in find_survivors(Path(folder).resolve()):
+        with contextlib.suppress(OSError):  # ended meanwhile
+            found[int(process.name)] = (process / "cmdline").read_bytes().decode().split("\0")
     return found
 
 

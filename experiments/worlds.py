@@ -11,6 +11,7 @@ from scipy.stats import rankdata
 
 from realnet import brain_rdms
 from realnet.activations import batches, load_images, normalise
+from realnet.behavior import compute_logits, find_validation_images, top_k_accuracy
 from realnet.datasets.simulated import write_world
 from realnet.networks import load_network, load_stimuli, save_network, train_network
 from realnet.rdm import select_stimuli, stimulus_ids
@@ -177,19 +178,15 @@ def _read_brains(study):
     return brains
 
 
-@torch.no_grad()
 def _accuracy(study, network):
     """Share of held-out images whose category is the first, or among the first five, of the network's classes."""
-    images, category = _held_out(study.raw_folder("imagenet") / "val", study.network.image_size)
-    model = load_network(study, network)
-    logits = torch.cat([model(normalise(images[part])) for part in batches(len(images), 50)])
-    found = logits.topk(5, dim=1).indices == category[:, None]
-    return {"top1": found[:, 0].float().mean().item(), "top5": found.any(dim=1).float().mean().item()}
+    images, labels = _held_out(study.raw_folder("imagenet") / "val", study.network.image_size)
+    logits = compute_logits(load_network(study, network), images, device="cpu")
+    return {f"top{k}": top_k_accuracy(logits, labels, k) for k in (1, 5)}
 
 
 @cache
 def _held_out(folder, image_size):
-    """Images in one folder a category, in the order of the classes."""
-    folders = sorted(path for path in folder.iterdir() if path.is_dir())
-    paths = [(i, path) for i, category in enumerate(folders) for path in sorted(category.iterdir())]
-    return load_images([path for _, path in paths], image_size), torch.tensor([i for i, _ in paths])
+    """The held-out images of a world and their classes, read once."""
+    paths, labels, _ = find_validation_images(folder)
+    return load_images(paths, image_size), labels

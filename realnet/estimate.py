@@ -2,7 +2,7 @@
 
 Sizes follow from shapes. Times and memory are those of one run of the demo study on two cores (AMD EPYC, commit
 bdacea7: seconds of its executed notebooks), of ``benchmarks/results/training.json`` (the step of the full network) and
-of ``benchmarks/results/full_size.json`` (recordings of the published size). Chapter 14 compares them with a later run.
+of ``benchmarks/results/full_size.json`` (recordings of the published size). ``make interruptions`` measures them anew.
 """
 
 import os

@@ -42,14 +42,6 @@ def check_environment():
         _check_path("REALNET_DATA", given)
 
 
-def check_writable():
-    """Refuse a project root in which no result could be written, before anything runs."""
-    root = project_root()
-    for folder in (root, root / "data", root / "results"):
-        if folder.exists() and not os.access(folder, os.W_OK | os.X_OK):
-            raise InvalidInput(f"{folder} cannot be written to: change its permissions, or set REALNET_ROOT elsewhere")
-
-
 def _check_path(variable, given):
     """An absolute path that is not a file."""
     if not os.path.isabs(given):

@@ -61,11 +61,16 @@ def refuse_other_snakemake(root):
             here = called and os.path.realpath(process / "cwd") == str(root)
         except OSError:
             continue
-        if here and _mark(root) not in _read(process / "environ").split(b"\0"):
+        if here and not _belongs(process, root):
             raise InvalidInput(
                 f"snakemake (process {process.name}) is alive in {root}: wait for its end, or stop it with"
                 f" kill {process.name}"
             )
+
+
+def find_survivors(root):
+    """Folders in /proc of all processes of a run in ``root`` but this one; none where there is no /proc (macOS)."""
+    return [process for process in _processes() if _belongs(process, root)]
 
 
 def stop_survivors(root, patience=30):
@@ -79,7 +84,7 @@ def stop_survivors(root, patience=30):
         How many there were. Where there is no /proc (macOS) none is found, and Jupyter's kernels end by themselves.
     """
     stopped, end = set(), time.monotonic() + patience
-    while survivors := [p for p in _processes() if _mark(root) in _read(p / "environ").split(b"\0")]:
+    while survivors := find_survivors(root):
         if time.monotonic() > end:
             raise InvalidInput(
                 f"process {survivors[0].name} of a killed run is still at work in {root} and cannot be ended: end it"
@@ -144,8 +149,8 @@ def say(sentences):
         print(sentence, file=sys.stderr, flush=True)
 
 
-def _mark(root):
-    return f"{MARK}={root}".encode()
+def _belongs(process, root):
+    return f"{MARK}={root}".encode() in _read(process / "environ").split(b"\0")
 
 
 def _processes():

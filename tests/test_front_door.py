@@ -14,7 +14,7 @@ from realnet.__main__ import main as realnet_main
 from realnet.errors import InvalidInput, RealnetError
 from realnet.notebook import main as notebook_main
 from realnet.notebook import read_parameters, run_notebook
-from realnet.places import check_environment, check_writable, project_root
+from realnet.places import check_environment, project_root
 from realnet.provenance import SETTINGS, settings_hash
 from realnet.study import REPOSITORY, Study, load_study
 
@@ -301,14 +301,6 @@ def test_a_wrong_folder_in_the_environment_is_refused_by_name(monkeypatch, varia
         with pytest.raises(InvalidInput) as error:
             refuse()
         assert all(word in sentence_of(error.value) for word in [variable, *words])
-
-
-def test_a_root_that_cannot_be_written_to_is_refused(monkeypatch, tmp_path):
-    monkeypatch.setenv("REALNET_ROOT", str(tmp_path))
-    check_writable()
-    monkeypatch.setattr("os.access", lambda path, mode: False)  # root may write everywhere
-    with pytest.raises(InvalidInput, match="cannot be written to"):
-        check_writable()
 
 
 @pytest.mark.parametrize(

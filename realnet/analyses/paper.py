@@ -58,9 +58,7 @@ def _row(figure, paper, dataset, rows=None, verdict=None, found=None, **numbers)
         words = f"{rows.value.mean():+.3f} on average, intervals {rows.lower.min():+.3f} to {rows.upper.max():+.3f}"
         row |= {"verdict": decide(rows.lower, rows.upper), "found": f"{words}; above 0 in {above} of {len(rows)}"}
     if rows is None or len(rows):
-        row |= {
-            key: value for key, value in {"verdict": verdict, "found": found, **numbers}.items() if value is not None
-        }
+        row |= numbers | {key: text for key, text in (("verdict", verdict), ("found", found)) if text}
     return {"verdict": ABSENT, "found": ABSENT} | row
 
 
@@ -109,7 +107,7 @@ def _own_fmri(study):
 def _other_fmri(study):
     name, rows = "horikawa2017", []
     if not study.fmri.other_subjects:
-        return [_row(figure, claim, name, rows=()) for figure, claim in (("3A", "other people: closer"),)]
+        return [_row("3A", "other people: closer", name, rows=())]
     others = load_table(study, "fmri_across_subjects")
     mean = others[others.subject == "mean"]
     for reference, label in (("cornet", "CORnet"), ("control", "Control")):
@@ -201,15 +199,11 @@ def _behavior(study):
     kappa = kappa[kappa.people == ("simulated" if study.simulated else "real")]
     rows = []
     like_cornet = kappa[(kappa.reference == "cornet") & (kappa.beta > 10)]
+    like_control = kappa[kappa.reference == "control"]
     for claim, part, judge, dataset in (
         ("accuracy hardly below Control", top1[top1.reference == "control"], _not_below, "imagenet"),
         ("errors as consistent with people's as CORnet's (beta above 10)", like_cornet, _equal, "geirhos2021"),
-        (
-            "errors more consistent with people's than Control's",
-            kappa[kappa.reference == "control"],
-            decide,
-            "geirhos2021",
-        ),
+        ("errors more consistent with people's than Control's", like_control, decide, "geirhos2021"),
     ):
         rows.append(_row("S1", claim, dataset, part, verdict=judge(part.lower, part.upper)))
     return rows

@@ -1,4 +1,4 @@
-"""Chapter 14: what the kept experiment on interruptions says, and the estimate beside what was measured."""
+"""What the kept experiment on interruptions says, and the estimate beside what was measured."""
 
 import numpy as np
 import pandas as pd

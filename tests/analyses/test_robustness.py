@@ -1,4 +1,4 @@
-"""Chapter 14 counts kills and equal files as the kept table says."""
+"""Kills and equal files are counted as the kept table says."""
 
 import json
 
