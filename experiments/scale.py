@@ -115,8 +115,12 @@ CURVES = [
 
 
 def measure(work, sizes):
-    """Seconds of the processor and peak memory in GiB of ``work(**sizes)``, in a process forked for it."""
-    context = multiprocessing.get_context("fork")
+    """Seconds of the processor and peak memory in GiB of ``work(**sizes)``, in a process forked for it.
+
+    It is forked from a server that has only imported: a caller's garbage, collected there, would hide memory.
+    """
+    context = multiprocessing.get_context("forkserver")
+    context.set_forkserver_preload(["experiments.scale"])
     receive, send = context.Pipe(duplex=False)
     process = context.Process(target=_measure_here, args=(work, sizes, send))
     process.start()

@@ -262,9 +262,8 @@ def wait_for(condition, seconds=120):
 
 def of_run(repository, word):
     """Processes of a run in this folder whose command holds a word."""
-    mark = recovery._mark(repository)
-    marked = [p for p in recovery._processes() if mark in recovery._read(p / "environ").split(b"\0")]
-    return [int(p.name) for p in marked if word.encode() in recovery._read(p / "cmdline")]
+    marked = recovery.find_survivors(repository)
+    return [int(process.name) for process in marked if word.encode() in recovery._read(process / "cmdline")]
 
 
 def one_sentence(done, *words):
