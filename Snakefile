@@ -196,7 +196,7 @@ rule network:
         given=given_to_training,
     wildcard_constraints:
         stem="|".join(re.escape(stem) for stem in NETWORKS),
-    threads: 1
+    threads: study.training.threads
     resources:
         gpu=1,
     message: "02_training {wildcards.stem}"

@@ -1,5 +1,7 @@
 """Pictures into a network, and the activations of its layers out of it."""
 
+from contextlib import contextmanager
+
 import numpy as np
 import torch
 from PIL import Image, UnidentifiedImageError
@@ -20,6 +22,18 @@ def pick_device(device="auto"):
     if device == "auto":
         device = "cuda" if torch.cuda.is_available() else "cpu"
     return torch.device(device)
+
+
+@contextmanager
+def cpu_threads(n):
+    """Torch computes with ``n`` threads on the CPU inside, whatever the machine: another number sums in another order,
+    and a training makes the last bits larger with every step."""
+    before = torch.get_num_threads()
+    torch.set_num_threads(n)
+    try:
+        yield
+    finally:
+        torch.set_num_threads(before)
 
 
 def load_images(paths, image_size):

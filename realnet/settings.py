@@ -174,6 +174,9 @@ class TrainingSettings(Settings):
         ("V1", "V2", "V4", "IT"), description="the layers the encoder reads"
     )
     precision: Literal["float32", "bfloat16"] = "float32"
+    threads: Whole = Field(
+        1, ge=1, le=1024, description="on a CPU; another number sums in another order and ends with other weights"
+    )
 
     @model_validator(mode="after")
     def _main_beta_is_trained(self):

@@ -15,7 +15,7 @@ from torch import nn
 from tqdm import tqdm
 
 from realnet import alignment, cornet
-from realnet.activations import batches, normalise, pick_device
+from realnet.activations import batches, cpu_threads, normalise, pick_device
 from realnet.alignment import ReAlnet, contrastive_loss
 from realnet.datasets.files import whole_file
 from realnet.errors import InvalidInput
@@ -135,7 +135,7 @@ def align(
         Watched after every epoch; it only decides anything where ``settings.selection`` is ``best_test_loss``.
     checkpoint : path, optional
         Written in between; where it exists, training goes on from there and ends with the same weights bit by bit
-        (same machine and number of threads). The caller removes it when the result is safe.
+        (same machine). The caller removes it when the result is safe.
 
     Returns
     -------
@@ -149,15 +149,16 @@ def align(
         raise InvalidInput(f"{len(images)} images and {len(targets)} responses: there must be one response an image")
     if not np.isfinite(np.asarray(targets)).all():
         raise InvalidInput("the fMRI components hold NaN or infinite values: run notebooks/01_data.ipynb again")
-    run = _Run(network, images, targets, settings, beta, seed, test, device)
-    if checkpoint is not None and Path(checkpoint).exists():
-        run.restore(checkpoint)
-    elif run.epoch == 0:
-        run.watch_test()
-    with tqdm(total=settings.epochs * run.n_steps, initial=run.step, desc="training", disable=not progress) as bar:
-        while run.epoch < settings.epochs:
-            run.train_epoch(bar, checkpoint)
-    return run.finish()
+    with cpu_threads(settings.threads):
+        run = _Run(network, images, targets, settings, beta, seed, test, device)
+        if checkpoint is not None and Path(checkpoint).exists():
+            run.restore(checkpoint)
+        elif run.epoch == 0:
+            run.watch_test()
+        with tqdm(total=settings.epochs * run.n_steps, initial=run.step, desc="training", disable=not progress) as bar:
+            while run.epoch < settings.epochs:
+                run.train_epoch(bar, checkpoint)
+        return run.finish()
 
 
 class _Run:

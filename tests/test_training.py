@@ -8,7 +8,7 @@ import torch
 from torch import nn
 
 import realnet.training as training
-from realnet.activations import normalise
+from realnet.activations import cpu_threads, normalise
 from realnet.alignment import ReAlnet, contrastive_loss
 from realnet.cornet import CORnetS
 from realnet.errors import InvalidInput
@@ -139,7 +139,6 @@ def test_alignment_lowers_the_losses_it_follows(network, data):
 @pytest.mark.parametrize("stop", [1, 3, 5, 7])
 def test_an_interrupted_run_ends_with_the_same_bits(network, data, stop, tmp_path, monkeypatch):
     monkeypatch.setattr(training, "CHECKPOINT_SECONDS", -1)  # a checkpoint after every step
-    torch.set_num_threads(1)
     whole, history = _run(network, data, test=(data[0][:6], data[1][:6]))
 
     class Killed(Exception):
@@ -164,6 +163,25 @@ def test_an_interrupted_run_ends_with_the_same_bits(network, data, stop, tmp_pat
     resumed, resumed_history = _run(network, data, test=(data[0][:6], data[1][:6]), checkpoint=checkpoint)
     assert _same(whole, resumed)
     assert history.equals(resumed_history)
+
+
+@pytest.mark.parametrize("threads", [1, 2])
+def test_weights_depend_on_the_threads_of_the_settings_and_not_on_those_of_the_machine(
+    network, data, threads, monkeypatch
+):
+    seen, original = set(), torch.optim.Adam.step
+
+    def noting(self, *args, **kwargs):
+        seen.add(torch.get_num_threads())
+        return original(self, *args, **kwargs)
+
+    monkeypatch.setattr(torch.optim.Adam, "step", noting)
+    models = []
+    for machine in (1, 3):
+        with cpu_threads(machine):
+            models.append(_run(network, data, settings={"threads": threads})[0])
+            assert torch.get_num_threads() == machine
+    assert seen == {threads} and _same(*models)
 
 
 def test_a_checkpoint_of_other_settings_or_a_damaged_one_is_not_continued(network, data, tmp_path, capsys):

@@ -5,18 +5,19 @@ from pathlib import Path
 
 import pandas as pd
 
+from realnet import provenance
 from realnet.activations import compute_model_rdms, prepare_arrays
 from realnet.analyses.common import add_ceilings
 from realnet.cornet import LAYERS, load_cornet_s
 from realnet.datasets import objects92
-from realnet.datasets.files import find_one
+from realnet.datasets.files import find_files, find_one
 from realnet.efficientnet import EFFICIENTNET_LAYERS, EfficientNetLite0
 from realnet.errors import MissingInput
 from realnet.similarity import compare_rdms, noise_ceiling
 from realnet.study import project_root
 
 
-def load_if_present():
+def load_if_present(study):
     """The 92 objects, from ``REALNET_DATA`` or ``data/raw/objects92``, or None; and a sentence that says which.
 
     Returns
@@ -26,7 +27,9 @@ def load_if_present():
     fetched = project_root() / "data" / "raw" / "objects92"
     folder = Path(os.environ.get("REALNET_DATA", fetched))
     try:
-        return objects92.load(folder), "the 92 objects and the RDMs of 15 people are here"
+        objects = objects92.load(folder)
+        provenance.note(study, *find_files(folder, r".*\.mat"))
+        return objects, "the 92 objects and the RDMs of 15 people are here"
     except MissingInput as error:
         return None, (
             f"This chapter was left out: {error}. `realnet data fetch objects92` brings them to {fetched}, or set"
@@ -34,7 +37,7 @@ def load_if_present():
         )
 
 
-def real_networks():
+def real_networks(study):
     """ImageNet-trained networks that are at hand: dict name -> (network, layers).
 
     EfficientNet-Lite0 comes as a package; CORnet-S where ``data/raw/cornet_s`` holds its published weights.
@@ -45,6 +48,7 @@ def real_networks():
         weights = find_one(folder, r".*\.(pth|pth\.tar)", "the checkpoint of CORnet-S")
     except MissingInput:
         return networks
+    provenance.note(study, weights)
     return networks | {"cornet": (load_cornet_s(weights), LAYERS)}
 
 

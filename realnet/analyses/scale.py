@@ -1,5 +1,6 @@
 """Chapter 15: what a study costs as it grows. Laws with known terms, fitted to measured points, and what follows."""
 
+from itertools import product
 from typing import NamedTuple
 
 import numpy as np
@@ -210,6 +211,53 @@ def on_machines(plan, n_machines, n_cores, memory_gib, gpu_speedup):
     one_job = plan.core_hours / plan.jobs / np.where(plan.on_gpu, gpu_speedup, 1)
     hours = one_job * np.ceil(plan.jobs / at_once)
     return plan.assign(at_once=at_once.astype(int), hours=hours, share=hours / hours.sum())
+
+
+def plan_labs(labs, machines, laws, about, n_cores, memory_gib, gpu_speedup):
+    """:func:`on_machines` for every lab and every one of ``machines``.
+
+    Parameters
+    ----------
+    labs : list of Lab
+    machines : dict name -> number of machines
+    laws : (seconds, memory), as :func:`fit_laws` returns them
+    about : dict
+        As for :func:`plan_lab`.
+
+    Returns
+    -------
+    DataFrame
+        The plans, one below the other, with a column ``machines``.
+    """
+    plans = [
+        on_machines(plan_lab(lab, *laws, about), n, n_cores, memory_gib, gpu_speedup).assign(machines=name)
+        for lab in labs
+        for name, n in machines.items()
+    ]
+    return pd.concat(plans, ignore_index=True)
+
+
+def bottleneck_table(labs, n_machines, laws, about, n_cores, memory_gib, speedups):
+    """What takes most of the time of each lab, as chapter 01 is today and with a job a person, for some GPUs.
+
+    Parameters
+    ----------
+    speedups : sequence of float
+        Values of ``gpu_speedup``.
+
+    Returns
+    -------
+    DataFrame ``lab, chapter 01, gpu_speedup, days, bottleneck, its_share, then``
+    """
+    rows = []
+    for lab, (split, name), speedup in product(labs, ((False, "one job"), (True, "a job a person")), speedups):
+        plan = plan_lab(lab._replace(job_a_person=split), *laws, about)
+        found = next_bottleneck(on_machines(plan, n_machines, n_cores, memory_gib, speedup), memory_gib)
+        rows.append({
+            "lab": lab.name, "chapter 01": name, "gpu_speedup": speedup, "days": found.total / 24,
+            "bottleneck": found.stage, "its_share": found.hours / found.total, "then": found.second,
+        })  # fmt: skip
+    return pd.DataFrame(rows)
 
 
 def next_bottleneck(planned, memory_gib):

@@ -106,6 +106,22 @@ def test_machines_take_jobs_in_waves_and_one_job_gains_nothing():
     assert (later.stage, later.too_large) == ("bootstrap", "bootstrap")
 
 
+def test_tables_of_labs_and_machines_are_their_single_plans_one_below_the_other():
+    labs = [scale.Lab(name, images=n, subjects=5) for name, n in (("few", 100), ("many", 20_000))]
+    laws = planted(1e-6), planted(1e-6)
+    plans = scale.plan_labs(labs, {"one": 1, "four": 4}, laws, ABOUT, 16, 64.0, 50.0).set_index(["lab", "machines"])
+    for lab in labs:
+        for name, n in (("one", 1), ("four", 4)):
+            alone = scale.on_machines(scale.plan_lab(lab, *laws, ABOUT), n, 16, 64.0, 50.0)
+            assert plans.loc[(lab.name, name)].hours.tolist() == alone.hours.tolist()
+    found = scale.bottleneck_table(labs, 4, laws, ABOUT, 16, 64.0, [50.0, 1e9]).set_index(["lab", "chapter 01"])
+    today = plans.loc[("many", "four")].set_index("stage").hours
+    row = found.loc[("many", "one job")].iloc[0]
+    assert (row.bottleneck, row.days) == (today.idxmax(), pytest.approx(today.sum() / 24))
+    assert row.its_share == pytest.approx(today.max() / today.sum())
+    assert (found.loc[("many", "a job a person")].days.to_numpy() <= found.loc[("many", "one job")].days).all()
+
+
 def test_memory_limits_how_many_jobs_run_side_by_side():
     plan = pd.DataFrame({"stage": ["preparation"], "jobs": [100], "core_hours": [100.0], "memory_gib": [40.0],
                          "on_gpu": [False]})  # fmt: skip

@@ -1,13 +1,11 @@
 """A small CORnet-S learns the categories of its world before any brain teaches it."""
 
-from contextlib import contextmanager
-
 import numpy as np
 import torch
 from torch import nn
 from tqdm import tqdm
 
-from realnet.activations import normalise, prepare_arrays
+from realnet.activations import cpu_threads, normalise, prepare_arrays
 from realnet.cornet import CORnetS
 
 BATCH_SIZE = 64
@@ -30,7 +28,7 @@ def pretrain(pictures, labels, settings, progress=True):
         so that the weights do not depend on the number of cores, nor on what else they do: a minute or so in the demo.
     """
     images, labels = prepare_arrays(pictures, settings.image_size), torch.as_tensor(labels)
-    with _one_thread(), torch.random.fork_rng(devices=[]):
+    with cpu_threads(1), torch.random.fork_rng(devices=[]):
         torch.manual_seed(settings.seed)
         network = CORnetS(width=settings.width, n_classes=settings.n_classes).to(memory_format=torch.channels_last)
         rng = np.random.default_rng(settings.seed)
@@ -60,14 +58,3 @@ def accuracy(network, pictures, labels):
     images = prepare_arrays(pictures, pictures.shape[1])
     named = torch.cat([network(normalise(part)).argmax(dim=1) for part in images.split(100)])
     return float((named == torch.as_tensor(labels)).float().mean())
-
-
-@contextmanager
-def _one_thread():
-    """Sums in one order, whatever the machine."""
-    before = torch.get_num_threads()
-    torch.set_num_threads(1)
-    try:
-        yield
-    finally:
-        torch.set_num_threads(before)
