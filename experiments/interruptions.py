@@ -192,8 +192,8 @@ def experiment(given, folder):
     rows = run_reference(reference)
     durations = {row["job"]: row["seconds"] for row in rows if row["record"] == "step"}
     print(f"reference: {durations['whole study']:.0f} s", flush=True)
-    wanted, chain, killed = Counter(plan(given.kills, [row["step"] for row in rows if row["record"] == "step"])), 0, 0
-    del wanted["whole study"]
+    steps = [row["step"] for row in rows if row["record"] == "step" and row["step"] != "whole study"]
+    wanted, chain, killed = Counter(plan(given.kills, steps)), 0, 0
     until = start + 60 * given.minutes
     while (killed < given.kills and time.monotonic() < until) or not chain:
         chain += 1
@@ -203,7 +203,7 @@ def experiment(given, folder):
         found = run_chain(run, share, durations, rng, until)
         wanted += +share  # what this chain had no occasion for
         if not found:  # steps that are never met: elsewhere
-            wanted = Counter({"02_training": sum(wanted.values())})
+            wanted = Counter({"02_training": given.kills - killed})
         kills = {row["kill_in_chain"] for row in found}
         rows += [row | {"chain": chain, "kill": killed + row["kill_in_chain"]} for row in found]
         killed += len(kills)
@@ -211,14 +211,9 @@ def experiment(given, folder):
             rows.append({"record": "comparison", "chain": chain, "n_kills": len(kills), **result})
             print(f"chain {chain}: {result['kind']}: {result['n_equal']} of {result['n_files']} equal", flush=True)
         rows.append({"record": "chain", "chain": chain, "n_kills": len(kills), "seconds": time.monotonic() - began})
-    settings = {
-        "kills": killed,
-        "chains": chain,
-        "study": Path(given.study).stem,
-        "cores": given.cores,
-        "seed": given.seed,
-    }
-    keep("interruptions", pd.DataFrame(rows), settings, time.monotonic() - start)
+        settings = {"kills": killed, "chains": chain, "study": Path(given.study).stem, "cores": given.cores,
+                    "seed": given.seed}  # fmt: skip
+        keep("interruptions", pd.DataFrame(rows), settings, time.monotonic() - start)  # so far, lest it be lost
 
 
 if __name__ == "__main__":
