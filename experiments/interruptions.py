@@ -22,6 +22,7 @@ import pandas as pd
 
 from experiments.kept import keep
 from experiments.runs import compare_runs, running_jobs, survivors
+from realnet.analyses.kept import load_kept
 
 #: How the kills are shared out between kinds of steps: (kind, share); the chapters share what is left.
 SHARES = {"start": 0.08, "00_simulated_world": 0.08, "01_data": 0.08, "02_training": 0.36}
@@ -179,9 +180,23 @@ def main():
     parser.add_argument("--cores", type=int, default=2)
     parser.add_argument("--minutes", type=float, default=60, help="no kill is begun later; the studies then end")
     parser.add_argument("--seed", type=int, default=0)
+    parser.add_argument("--compare", action="store_true", help="only compare the studies in FOLDER anew")
     given = parser.parse_args()
+    if given.compare:
+        return compare_anew(given.folder)
     with tempfile.TemporaryDirectory() as temporary:
-        experiment(given, (given.folder or Path(temporary)).resolve())
+        return experiment(given, (given.folder or Path(temporary)).resolve())
+
+
+def compare_anew(folder):
+    """Put comparisons of the studies that still lie in ``folder`` in place of those in the kept table."""
+    table, about = load_kept("interruptions")
+    rows = []
+    for row in table[table.record == "chain"].itertuples():
+        for result in compare_runs(folder / "reference", folder / f"interrupted-{row.chain:.0f}"):
+            rows.append({"record": "comparison", "chain": row.chain, "n_kills": row.n_kills, **result})
+    table = pd.concat([table[table.record != "comparison"], pd.DataFrame(rows)], ignore_index=True)
+    keep("interruptions", table, about["settings"], about["seconds"])
 
 
 def experiment(given, folder):

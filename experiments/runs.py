@@ -90,9 +90,16 @@ def outputs(notebook, root):
     cells = json.loads(Path(notebook).read_text(encoding="utf-8"))["cells"]
     shown = []
     for cell in cells:
+        contents = []
         for output in cell.get("outputs", []):
             if output.get("name") == "stderr":  # progress bars, which count seconds
                 continue
-            content = {key: output.get(key) for key in ("output_type", "name", "text", "data")}
+            content = {key: output.get(key) for key in ("output_type", "name", "data")}
+            text = "".join(output.get("text", ""))
+            if contents and content["name"] and contents[-1]["name"] == content["name"]:
+                contents[-1]["text"] += text  # what is printed comes in one piece or more, as the kernel has time
+            else:
+                contents.append(content | {"text": text})
+        for content in contents:
             shown.append(_RANDOM.sub("", json.dumps(content, sort_keys=True)).replace(os.path.realpath(root), ""))
     return [[cell["source"] for cell in cells if "injected-parameters" not in str(cell["metadata"])], shown]

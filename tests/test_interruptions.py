@@ -67,6 +67,18 @@ def test_what_a_notebook_shows_and_its_code_count(runs):
     assert first != second != outputs(runs[0] / "results/s/notebooks/index.ipynb", runs[0])
 
 
+def test_what_is_printed_may_come_in_pieces(runs):
+    path = runs[0] / "results/s/notebooks/index.ipynb"
+    path.write_text(path.read_text().replace('"text": ["made in', '"text": ["made ", "in'))
+    assert different(runs) == ({}, 0)
+    notebook = json.loads(path.read_text())
+    [printed, progress] = notebook["cells"][0]["outputs"]
+    first, rest = printed | {"text": ["ma"]}, printed | {"text": ["".join(printed["text"])[2:]]}
+    notebook["cells"][0]["outputs"] = [first, progress, rest]
+    path.write_text(json.dumps(notebook))
+    assert different(runs) == ({}, 0)
+
+
 class FakeRun:
     """A run of two steps, each 10 s long, on a clock of its own."""
 
