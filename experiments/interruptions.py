@@ -196,7 +196,8 @@ def compare_anew(folder):
         for result in compare_runs(folder / "reference", folder / f"interrupted-{row.chain:.0f}"):
             rows.append({"record": "comparison", "chain": row.chain, "n_kills": row.n_kills, **result})
     table = pd.concat([table[table.record != "comparison"], pd.DataFrame(rows)], ignore_index=True)
-    keep("interruptions", table, about["settings"], about["seconds"])
+    settings = {"killed_at": about["machine"]["commit"]} | about["settings"]  # the commit noted beside is of this step
+    keep("interruptions", table, settings, about["seconds"])
 
 
 def experiment(given, folder):
