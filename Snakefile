@@ -130,6 +130,10 @@ CHAPTERS["13_paper_beside_ours"] = dict(  # the tables of all chapters that answ
     writes=[table("paper.csv")],
 )
 CHAPTERS["11_calibration"] = dict(reads=[*kept("calibration"), *kept("truth")], writes=[table("calibration.csv")])
+CHAPTERS["14_robustness"] = dict(
+    reads=[*kept("interruptions"), *kept("determinism")],
+    writes=[table("robustness.csv")],
+)
 CHAPTERS["15_scale"] = dict(reads=kept("scale"), writes=[table("scale.csv")])
 CHAPTERS["12_speed"] = dict(
     reads=files_under(REPOSITORY / "benchmarks" / "results", ".json"),

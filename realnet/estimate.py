@@ -28,7 +28,7 @@ DECODING = 4.6e-6  # seconds of one core for one pair of images, time, fold and 
 FMRI_SUBJECT = 5.1  # seconds of notebook 01 for one person of 15,000 voxels
 IMAGE_SMALL, IMAGE_FULL = 0.0012, 0.58  # seconds of one core an image: whatever the network, and the full CORnet-S
 RECORDING = 24.0  # seconds for a gigabyte of simulated recordings
-PYTHON, CHAPTER_01, PARENT = 0.7, 1.6, 0.1  # GiB: a kernel with torch, notebook 01 at full size, papermill of a job
+PYTHON, CHAPTER_01, PARENT = 0.95, 1.6, 0.1  # GiB: a kernel with torch, notebook 01 at full size, papermill of a job
 ACTIVATIONS = 0.105  # GiB an image of a batch of the full CORnet-S at 224 x 224
 
 
@@ -60,7 +60,7 @@ def estimate(study, cores="all", finished=True):
       ``n_hidden`` x units of the four layers (376,320 w (size / 224)^2 of them) of the encoder; while a network is
       trained its checkpoint holds three times as much (Adam's two moments);
     - RDMs: 8 bytes a pair and layer, region or time, and 96 for the names of the pair;
-    - memory of a training: 0.7 GiB + 16 bytes a parameter + 0.105 GiB w (size / 224)^2 an image of a batch;
+    - memory of a training: 0.95 GiB + 16 bytes a parameter + 0.105 GiB w (size / 224)^2 an image of a batch;
     - time of a training: images x epochs x (0.0012 + 0.58 w^2 (size / 224)^2) seconds of one core; half in bfloat16.
       With a GPU it takes less;
     - time of decoding: 4.6 microseconds of one core a pair, time, fold and repeat.

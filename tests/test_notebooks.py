@@ -37,7 +37,7 @@ inference: {n_bootstraps: 50, n_permutations: 100}
 CHAPTERS = ["00_simulated_world", "01_data", "02_training/sub-01_beta-40_seed-0", "03_fmri_within_subject",
             "04_fmri_across_subjects", "05_eeg", "06_object_dimensions", "07_behavior", "08_beta_sweep",
             "09_paper_and_release", "10_objects92", "11_calibration", "12_speed", "13_paper_beside_ours",
-            "15_scale", "index"]  # fmt: skip
+            "14_robustness", "15_scale", "index"]  # fmt: skip
 
 
 def _workflow(settings, *arguments):

@@ -51,6 +51,7 @@ WRITES = {
     "11_calibration": [f"{TABLES}/calibration.csv"],
     "12_speed": [f"{TABLES}/speed.csv"],
     "13_paper_beside_ours": [f"{TABLES}/paper.csv"],
+    "14_robustness": [f"{TABLES}/robustness.csv"],
     "15_scale": [f"{TABLES}/scale.csv"],
     "index": [f"{TABLES}/summary.csv"],
 }
