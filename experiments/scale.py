@@ -120,7 +120,7 @@ def measure(work, sizes):
     It is forked from a server that has only imported: a caller's garbage, collected there, would hide memory.
     """
     context = multiprocessing.get_context("forkserver")
-    context.set_forkserver_preload(["experiments.scale"])
+    context.set_forkserver_preload(["realnet.datasets.preparation", "realnet.training", "realnet.statistics"])
     receive, send = context.Pipe(duplex=False)
     process = context.Process(target=_measure_here, args=(work, sizes, send))
     process.start()
