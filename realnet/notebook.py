@@ -10,6 +10,7 @@ import os
 import sys
 import tempfile
 import time
+from contextlib import contextmanager
 from importlib import util
 from pathlib import Path
 
@@ -77,11 +78,12 @@ def run_notebook(source, executed, log, parameters=None, threads=1):
     partial = executed.with_name(f".{executed.stem}.partial.ipynb")
     for folder in (executed.parent, log.parent):
         folder.mkdir(parents=True, exist_ok=True)
-    os.environ.update(OMP_NUM_THREADS=str(threads), NUMBA_NUM_THREADS=str(threads))
     try:
-        with tempfile.TemporaryDirectory() as ipython_dir:
-            # two kernels at once would share one history database, and a user's start-up files would join the study
-            os.environ["IPYTHONDIR"] = ipython_dir
+        # two kernels at once would share one history database, and a user's start-up files would join the study
+        with (
+            tempfile.TemporaryDirectory() as ipython_dir,
+            _environment(OMP_NUM_THREADS=str(threads), NUMBA_NUM_THREADS=str(threads), IPYTHONDIR=ipython_dir),
+        ):
             papermill.execute_notebook(
                 source, partial, parameters, kernel_name="python3", language="python", progress_bar=False,
                 extra_arguments=["--log-level=ERROR"],  # each kernel would warn that its local port is not encrypted
@@ -196,6 +198,21 @@ def _imported(code, package, inside=""):
             names |= {module} | {f"{module}.{alias.name}" for alias in node.names}
     names = {name for name in names if name.split(".")[0] == package}
     return names | {name.rsplit(".", n)[0] for name in names for n in range(1, name.count(".") + 1)}
+
+
+@contextmanager
+def _environment(**variables):
+    """Variables that a kernel inherits, and that are afterwards as they were: numba here may not see them change."""
+    before = {name: os.environ.get(name) for name in variables}
+    os.environ.update(variables)
+    try:
+        yield
+    finally:
+        for name, value in before.items():
+            if value is None:
+                os.environ.pop(name, None)
+            else:
+                os.environ[name] = value
 
 
 def _read_cells(notebook):

@@ -7,9 +7,11 @@ import copy
 import os
 import shutil
 import signal
+import struct
 import subprocess
 import sys
 import time
+import zipfile
 
 import numpy as np
 import pandas as pd
@@ -198,10 +200,14 @@ def damage(path, kind):
         path.write_bytes(b"")
     elif kind == "random bytes":
         path.write_bytes(np.random.default_rng(0).bytes(len(content)))
-    else:  # one bit, which torch does not notice
-        middle = bytearray(content)
-        middle[len(content) // 2] ^= 4
-        path.write_bytes(middle)
+    else:  # one bit of the largest array, which torch does not notice
+        with zipfile.ZipFile(path) as archive:
+            largest = max(archive.infolist(), key=lambda record: record.file_size)
+        head = content[largest.header_offset :][:30]
+        begin = largest.header_offset + 30 + sum(struct.unpack("<HH", head[26:30]))  # its name, and padding
+        damaged = bytearray(content)
+        damaged[begin + largest.file_size // 2] ^= 4
+        path.write_bytes(damaged)
 
 
 def test_a_checkpoint_is_continued_from_its_step(interrupted, tmp_path):

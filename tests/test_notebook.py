@@ -32,24 +32,22 @@ def outputs(path):
 
 
 def test_parameters_reach_the_notebook_and_threads_reach_its_libraries(notebook, tmp_path, monkeypatch):
-    for name in ("OMP_NUM_THREADS", "NUMBA_NUM_THREADS", "IPYTHONDIR"):
-        monkeypatch.setenv(name, "unset")  # restored at the end: run_notebook changes the environment
+    monkeypatch.setenv("OMP_NUM_THREADS", "2")
+    monkeypatch.delenv("IPYTHONDIR", raising=False)
+    before = dict(os.environ)
     source = notebook("import os\nprint(study, subject, beta, shuffled, os.environ['OMP_NUM_THREADS'])")
     executed, log = tmp_path / "a" / "executed.ipynb", tmp_path / "b" / "log.ipynb"
     run_notebook(source, executed, log, {"study": "paper", "subject": 2, "beta": 40, "shuffled": True}, threads=3)
-    assert outputs(executed) == "paper 2 40.0 True 3\n"
+    assert outputs(executed) == "paper 2 40.0 True 3\n" and dict(os.environ) == before
     assert sorted(p.name for p in tmp_path.rglob("*.ipynb")) == ["executed.ipynb", "source.ipynb"]
 
 
 def test_a_failing_cell_leaves_its_traceback_at_the_log_and_nothing_at_the_target(notebook, tmp_path, capsys):
     source = notebook("1 / 0")
     executed, log = tmp_path / "executed.ipynb", tmp_path / "log.ipynb"
-    environment = dict(os.environ)
-    try:
-        assert main([str(source), str(executed), str(log), "study=demo", "--threads", "1"]) == 1
-    finally:
-        os.environ.clear()
-        os.environ.update(environment)
+    before = dict(os.environ)
+    assert main([str(source), str(executed), str(log), "study=demo", "--threads", "1"]) == 1
+    assert dict(os.environ) == before
     said = capsys.readouterr().err.strip()
     assert said.startswith("error: ") and len(said.splitlines()) == 1
     assert all(word in said for word in (str(source), "ZeroDivisionError", str(log)))
@@ -57,9 +55,7 @@ def test_a_failing_cell_leaves_its_traceback_at_the_log_and_nothing_at_the_targe
     assert not executed.exists() and not list(tmp_path.glob(".*partial*"))
 
 
-def test_a_kernel_that_dies_gets_a_sentence(notebook, tmp_path, monkeypatch):
-    for name in ("OMP_NUM_THREADS", "NUMBA_NUM_THREADS", "IPYTHONDIR"):
-        monkeypatch.setenv(name, "unset")
+def test_a_kernel_that_dies_gets_a_sentence(notebook, tmp_path):
     source = notebook("import os, signal\nos.kill(os.getpid(), signal.SIGKILL)")
     with pytest.raises(NotebookFailed, match=r"the kernel of .*source\.ipynb died"):
         run_notebook(source, tmp_path / "executed.ipynb", tmp_path / "log.ipynb")
