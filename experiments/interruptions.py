@@ -183,9 +183,12 @@ def main():
     parser.add_argument("--compare", action="store_true", help="only compare the studies in FOLDER anew")
     given = parser.parse_args()
     if given.compare:
-        return compare_anew(given.folder)
+        if given.folder is None:
+            parser.error("--compare needs --folder, the place where the studies lie")
+        compare_anew(given.folder.resolve())
+        return
     with tempfile.TemporaryDirectory() as temporary:
-        return experiment(given, (given.folder or Path(temporary)).resolve())
+        experiment(given, (given.folder or Path(temporary)).resolve())
 
 
 def compare_anew(folder):

@@ -2,7 +2,8 @@
 
 Sizes follow from shapes. Times and memory are those of one run of the demo study on two cores (AMD EPYC, commit
 bdacea7: seconds of its executed notebooks), of ``benchmarks/results/training.json`` (the step of the full network) and
-of ``benchmarks/results/full_size.json`` (recordings of the published size). ``make interruptions`` measures them anew.
+of ``benchmarks/results/full_size.json`` (recordings of the published size). The memory
+of a kernel is that of ``experiments/results/interruptions.csv``, with which chapter 14 compares the rest.
 """
 
 import os

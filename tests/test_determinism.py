@@ -30,6 +30,8 @@ def write(folder, weight=1.0, rdm=2.0, value=3.0, name="realnet"):
 def largest(tmp_path, **changes):
     table = compare(write(tmp_path / "a"), write(tmp_path / "b", **changes), "b").set_index("kind")
     assert list(table.index) == list(KINDS) and (table.n_files == 1).all()
+    differs = (table.largest_difference > 0) == (table.n_equal < 1)
+    assert differs.drop("similarities").all()  # a table may differ in another row
     assert not table.largest_difference[table.n_equal == 1].any()
     return table.largest_difference[table.largest_difference > 0].to_dict()
 

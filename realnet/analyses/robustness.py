@@ -1,4 +1,4 @@
-"""What the kept experiment on interruptions says, and the estimate beside what was measured."""
+"""Chapter 14: what the kept experiment on interruptions says, and the estimate beside what was measured."""
 
 import numpy as np
 import pandas as pd

@@ -1,4 +1,4 @@
-"""When a study was killed, step by step (`make interruptions`)."""
+"""When a study was killed, step by step (chapter 14)."""
 
 import numpy as np
 from matplotlib.lines import Line2D

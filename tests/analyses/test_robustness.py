@@ -5,6 +5,7 @@ import json
 import pandas as pd
 import pytest
 
+from experiments.determinism import tolerance
 from realnet import figures
 from realnet.analyses import kept, robustness
 from realnet.errors import InvalidInput
@@ -82,3 +83,13 @@ def test_every_kill_is_in_the_figure_at_its_step(write):
 def test_a_table_without_kills_is_refused(write):
     with pytest.raises(InvalidInput, match="no rows of kill"):
         write(kills=[])
+
+
+def test_in_the_kept_tables_all_sixty_kills_are_equal_and_every_difference_is_within_its_tolerance():
+    kills, comparisons, _, about = robustness.load_interruptions()
+    assert robustness.equal_kills(kills, comparisons) == (60, 60) and about["settings"]["kills"] == 60
+    assert comparisons.n_files[comparisons.kind == "leftovers"].sum() == 0
+    determinism, _ = kept.load_kept("determinism")
+    assert (determinism.largest_difference <= determinism.tolerance).all() and determinism.reached.all()
+    for variant, rows in determinism.groupby("variant"):
+        assert list(rows.tolerance) == [tolerance(variant, kind) for kind in rows.kind]
