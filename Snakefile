@@ -70,12 +70,14 @@ def kept(name):
     return [here(REPOSITORY, "experiments", "results", f"{name}{ending}") for ending in (".csv", ".json")]
 
 
-# chapter: what it reads beside its code, what it writes beside its executed copy, and threads where not 1
+# chapter: what it reads beside its code, what it writes beside its executed copy, threads where not 1, and whether it
+# starts before others that could
 CHAPTERS = {
     "01_data": dict(
         reads=RECORDINGS,
         writes=[*TARGETS.values(), FMRI, *OTHERS, *EEG, table("reliability.csv")],
         threads=2,
+        first=True,
     ),
     "03_fmri_within_subject": dict(
         reads=[FMRI, *RDMS, *[table(f"training/{stem}.csv") for stem in NETWORKS]],
@@ -114,7 +116,7 @@ CHAPTERS = {
         writes=[table("objects92.csv")],
     ),
 }
-CHAPTERS["00_simulated_world"] = dict(reads=[], writes=WORLD, threads=2)
+CHAPTERS["00_simulated_world"] = dict(reads=[], writes=WORLD, first=True)  # everything waits for it
 CHAPTERS = {chapter: files for chapter, files in CHAPTERS.items() if chapter not in study.left_out}
 CHAPTERS["index"] = dict(
     reads=[
@@ -168,6 +170,7 @@ for chapter, files in CHAPTERS.items():
             source=here(REPOSITORY, "notebooks", f"{chapter}.ipynb"),
             given=[f"study={NAME}"],
         threads: files.get("threads", 1)
+        priority: int(files.get("first", False))
         message: f"{chapter}"
         shell: RUN
 

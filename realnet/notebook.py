@@ -71,7 +71,9 @@ def run_notebook(source, executed, log, parameters=None, threads=1):
     NotebookFailed
         One sentence: the notebook, the error of its cell, and ``log``.
     """
-    import papermill  # takes a second to import, and a notebook that checks its parameters does not need it
+    # jsonschema would compile a grammar of web addresses for a second, at every start; it does without where absent
+    sys.modules.setdefault("rfc3987_syntax", None)
+    import papermill  # slow to import, and a notebook that checks its parameters does not need it
 
     parameters = _checked(source, parameters or {})
     executed, log = Path(executed), Path(log)

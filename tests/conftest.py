@@ -8,6 +8,22 @@ import pytest
 REPOSITORY = Path(__file__).resolve().parents[1]
 
 
+#: Files whose tests take minutes: they start first, so that no worker is left with one of them at the end.
+SLOW = (
+    "test_slurm.py",
+    "test_notebooks.py",
+    "test_faults.py",
+    "test_book.py",
+    "test_workflow.py",
+    "test_own_subject.py",
+)
+
+
+def pytest_collection_modifyitems(items):
+    """Order files, not the tests in them; `make test` gives each worker the next file."""
+    items.sort(key=lambda item: SLOW.index(item.path.name) if item.path.name in SLOW else len(SLOW))
+
+
 @pytest.fixture(scope="session")
 def real_data_folder():
     """Where the small real data lie, if they are there."""

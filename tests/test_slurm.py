@@ -194,7 +194,10 @@ def test_a_node_that_is_drained_holds_the_queue_until_it_comes_back(local, clust
 def test_a_controller_that_is_restarted_loses_no_job(local, cluster, remote):
     remote.forget(REALNET)
     process = remote.start()
-    before = wait_for(lambda: running(cluster, 1), process)
+    # not while the job starts: srun waits minutes for a controller that it did not find
+    wait_for((remote.folder / "results" / "small" / "networks" / f"{REALNET}.checkpoint").exists, process)
+    before = running(cluster, 1)
+    assert before
     cluster.stop_controller()
     time.sleep(5)
     assert not cluster.jobs() and process.poll() is None  # nobody answers, and the study waits

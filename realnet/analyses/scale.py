@@ -11,9 +11,10 @@ from realnet.analyses.kept import load_kept
 from realnet.errors import InvalidInput
 from realnet.study import Study
 
-#: Terms that the time and the memory of each work are sums of: products of sizes, as the algorithm says.
+#: Terms that the time and the memory of each work are sums of: products of sizes, as the algorithm says. ``fewer`` and
+#: ``more`` are the smaller and the larger of images and voxels.
 SECONDS = {
-    "preparation": ("images images voxels", "images images images", "images voxels"),
+    "preparation": ("fewer fewer more", "fewer fewer fewer", "images voxels"),
     "training": ("1", "images"),
     "activations": ("1", "images"),
     "rdm": ("images images units", "images units", "images images"),
@@ -22,7 +23,7 @@ SECONDS = {
     "decoding": ("images images times", "images times"),
 }
 MEMORY = {
-    "preparation": ("1", "images voxels", "images images"),
+    "preparation": ("1", "images voxels", "fewer fewer"),
     "training": ("1", "images"),
     "activations": ("1", "images"),
     "rdm": ("1", "images units", "images images"),
@@ -299,4 +300,7 @@ def _sizes(row):
 
 
 def _product(term, sizes):
+    if "voxels" in sizes:
+        both = sizes["images"], sizes["voxels"]
+        sizes = {**sizes, "fewer": min(both), "more": max(both)}
     return float(np.prod([1.0 if name == "1" else sizes[name] for name in term.split()]))

@@ -18,8 +18,9 @@ def responses(n_stimuli=40, n_voxels=60, seed=0, subject="sub-01"):
 
 @pytest.mark.parametrize("voxel_scaling", ["zscore", "none"])
 @pytest.mark.parametrize("component_scaling", ["zscore", "global", "none"])
-def test_components_are_those_of_a_singular_value_decomposition(voxel_scaling, component_scaling):
-    training, test = responses(), responses(n_stimuli=7, seed=1)
+@pytest.mark.parametrize("n_voxels", [60, 25], ids=["more voxels than images", "fewer"])
+def test_components_are_those_of_a_singular_value_decomposition(voxel_scaling, component_scaling, n_voxels):
+    training, test = responses(n_voxels=n_voxels), responses(n_stimuli=7, n_voxels=n_voxels, seed=1)
     fitted = fit_components(training, 10, voxel_scaling=voxel_scaling, component_scaling=component_scaling)
     mean, sd = training.values.mean(axis=0), training.values.std(axis=0)
     sd = sd if voxel_scaling == "zscore" else np.ones_like(sd)
@@ -56,6 +57,13 @@ def test_scores_of_training_images_have_the_variance_that_the_scaling_says():
     together = fit_components(responses(), 20, component_scaling="global").transform(responses())
     assert float(together.std()) == pytest.approx(1)
     assert (np.diff(together.std("stimulus").values) < 0).all()
+
+
+@pytest.mark.parametrize("n_voxels", [39, 40, 41, 200])
+def test_the_largest_score_of_a_component_is_positive_whichever_way_it_was_found(n_voxels):
+    training = responses(n_voxels=n_voxels)
+    scores = fit_components(training, 10, component_scaling="none").transform(training).values
+    assert (scores[np.abs(scores).argmax(axis=0), np.arange(10)] > 0).all()
 
 
 def test_components_know_nothing_of_the_test_images():
