@@ -96,7 +96,7 @@ def decoding(images, times):
 
 #: What is measured: a function, the quantity that grows, and the sizes of each point.
 CURVES = [
-    (preparation, "images", [{"images": n, "voxels": 2000} for n in (600, 1200, 2400, 4800, 9600)]),
+    (preparation, "images", [{"images": n, "voxels": 2000} for n in (600, 1200, 2400, 9600, 38_400)]),
     (preparation, "voxels", [{"images": 4800, "voxels": n} for n in (600, 1200, 2400, 4800, 9600)]),
     (training, "images", [{"images": n} for n in (2, 4, 8, 16)]),
     (activations, "images", [{"images": n} for n in (4, 8, 16, 32)]),
