@@ -37,7 +37,7 @@ study: $(READY)  ## run a study without the book: make study STUDY=paper PROFILE
 	@$(PYTHON) -m realnet.workflow $(STUDY) --cores $(CORES) --profile $(PROFILE)
 
 test: $(READY)  ## run the test suite
-	@OMP_NUM_THREADS=1 $(PYTHON) -m pytest -n logical --maxprocesses 8 --dist loadfile --no-loadscope-reorder
+	@OMP_NUM_THREADS=1 $(PYTHON) -m pytest -n $$(( $$(getconf _NPROCESSORS_ONLN) < 8 ? $$(getconf _NPROCESSORS_ONLN) + 1 : 8 )) --dist loadfile --no-loadscope-reorder
 
 lab: $(READY)  ## open JupyterLab on the notebooks
 	@jupyter lab notebooks

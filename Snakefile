@@ -102,6 +102,7 @@ CHAPTERS = {
             *files_under(GEIRHOS, ".csv", ".png", ".json"),
         ],
         writes=[table("behavior.csv")],
+        first=True,  # the longest of the chapters that wait for the last network
     ),
     "08_beta_sweep": dict(
         reads=[FMRI, *OTHERS, *EEG[:1], *RDMS, *kept("beta_sweep")],

@@ -5,8 +5,6 @@ from contextlib import contextmanager
 import numpy as np
 import torch
 from PIL import Image, UnidentifiedImageError
-from torchvision.transforms import InterpolationMode
-from torchvision.transforms.v2 import functional
 
 from realnet.cornet import LAYERS
 from realnet.errors import InvalidInput, MissingInput
@@ -55,7 +53,8 @@ def load_images(paths, image_size):
     for i, path in enumerate(paths):
         try:
             with Image.open(path) as picture:
-                images[i] = _to_square(functional.pil_to_tensor(picture.convert("RGB")), image_size)
+                pixels = torch.from_numpy(np.array(picture.convert("RGB")))
+                images[i] = _to_square(pixels.permute(2, 0, 1), image_size)
         except FileNotFoundError as error:
             raise MissingInput(f"no picture at {path}: data/README.md says where the stimuli come from") from error
         except (UnidentifiedImageError, OSError, ValueError) as error:
@@ -129,4 +128,8 @@ def _to_square(images, image_size):
     """Resize (..., 3, height, width) to a square; a picture of that size already is passed on bit by bit."""
     if tuple(images.shape[-2:]) == (image_size, image_size):
         return images
+    # as slow to import as torch itself, and not needed where pictures have the size of the study
+    from torchvision.transforms import InterpolationMode
+    from torchvision.transforms.v2 import functional
+
     return functional.resize(images, [image_size, image_size], InterpolationMode.BILINEAR, antialias=True)
