@@ -34,7 +34,8 @@ def plot_scale(table, quantity="seconds"):
         panel.plot(part[axis], part[law], color="black", linestyle=":", linewidth=1.4)
         panel.plot(part[axis], part[quantity], "o", color=colour)
         panel.set(xscale="log", yscale="log", title=work, xlabel=axis)
-        panel.set_xticks(part[axis], [_short(n) for n in part[axis]])
+        ticks = part[axis].iloc[:: 1 + (len(part) > 4)]  # room for four numbers, or for every other one
+        panel.set_xticks(ticks, [_short(n) for n in ticks])
         panel.minorticks_off()
         low, high = part[[quantity, law]].min().min(), part[[quantity, law]].max().max()
         panel.set_ylim(low / 1.6, max(high * 1.6, low * 4))

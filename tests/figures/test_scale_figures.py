@@ -1,5 +1,7 @@
 """The figures of chapter 15 show the numbers of their tables."""
 
+from itertools import pairwise
+
 import numpy as np
 import pandas as pd
 import pytest
@@ -49,3 +51,14 @@ def test_hours_are_drawn_per_lab_and_machine():
 def test_a_table_without_laws_is_refused(curves):
     with pytest.raises(InvalidInput, match="law_seconds"):
         plot_scale(curves.drop(columns="law_seconds"))
+
+
+def test_numbers_on_an_axis_of_five_points_do_not_run_into_each_other():
+    sizes = [600, 1200, 2400, 4800, 9600]
+    rows = [{"work": f"work {i}", "axis": "images", "images": n, "seconds": n, "law_seconds": n}
+            for i in range(4) for n in sizes]  # fmt: skip
+    figure = plot_scale(pd.DataFrame(rows))
+    figure.canvas.draw()
+    for axes in figure.axes:
+        boxes = [label.get_window_extent() for label in axes.get_xticklabels()]
+        assert len(boxes) == 3 and all(one.x1 < other.x0 for one, other in pairwise(boxes))
