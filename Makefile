@@ -11,6 +11,8 @@ CORES ?= all
 STARTED := $(shell date +%s)
 PYTHON := .venv/bin/python
 READY := .venv/.ready
+# of the tests: one more than cores, as some only wait for others; eight take enough memory
+WORKERS := $(shell n=$$(getconf _NPROCESSORS_ONLN); echo $$(( n < 8 ? n + 1 : 8 )))
 # kernels and command-line tools of this environment, whatever else is on PATH
 export PATH := $(CURDIR)/.venv/bin:$(PATH)
 
@@ -37,7 +39,7 @@ study: $(READY)  ## run a study without the book: make study STUDY=paper PROFILE
 	@$(PYTHON) -m realnet.workflow $(STUDY) --cores $(CORES) --profile $(PROFILE)
 
 test: $(READY)  ## run the test suite
-	@OMP_NUM_THREADS=1 $(PYTHON) -m pytest -n $$(( $$(getconf _NPROCESSORS_ONLN) < 8 ? $$(getconf _NPROCESSORS_ONLN) + 1 : 8 )) --dist loadfile --no-loadscope-reorder
+	@OMP_NUM_THREADS=1 $(PYTHON) -m pytest -n $(WORKERS) --dist loadfile --no-loadscope-reorder
 
 lab: $(READY)  ## open JupyterLab on the notebooks
 	@jupyter lab notebooks
