@@ -257,8 +257,11 @@ def _text(value: object, path: Path) -> str:
 def _read_vmap(file: h5py.File, path: Path) -> dict[str, dict[float, str]]:
     """`/vmap/<key>/<number>` -> {key: {number: text}}; empty in files that have none."""
     vmap: dict[str, dict[float, str]] = {}
-    for key, group in file.get("vmap", {}).items():
-        if not all(_holds_text(text) and text.shape == () for text in group.values()):
+    # h5py's views hold its lock, for all threads, from their first item to their last: an error in between, as long as
+    # somebody keeps its traceback, would leave every other thread waiting
+    for key, group in list(file.get("vmap", {}).items()):
+        texts = dict(group)
+        if not all(_holds_text(text) and text.shape == () for text in texts.values()):
             raise InvalidInput(f"{path}: expected text in /vmap/{key}; fetch the file again")
-        vmap[key] = {float(number): _text(text[()], path) for number, text in group.items()}
+        vmap[key] = {float(number): _text(text[()], path) for number, text in texts.items()}
     return vmap

@@ -1,4 +1,5 @@
 import csv
+import threading
 
 import h5py
 import numpy as np
@@ -136,6 +137,18 @@ def test_a_spoilt_file_gets_one_sentence_that_names_it(tmp_path, change, says):
     with pytest.raises(InvalidInput, match=says) as caught:
         read_bdata(path)
     assert "a.h5" in str(caught.value)
+
+
+def test_a_refused_file_does_not_keep_hdf5_from_other_threads(tmp_path):
+    path = write(tmp_path / "a.h5")
+    spoil(path, lambda file: file["vmap/stimulus_name"].move("1.0", "one"))
+    with pytest.raises(InvalidInput) as caught:
+        read_bdata(path)
+    other = threading.Thread(target=lambda: h5py.File(path).close(), daemon=True)
+    other.start()
+    other.join(20)
+    # whoever keeps the error keeps the frames that raised it
+    assert caught.value.__traceback__ and not other.is_alive()
 
 
 def test_a_missing_a_truncated_an_empty_and_a_text_file_are_told_apart(tmp_path):
