@@ -90,7 +90,7 @@ def book(tmp_path_factory):
 
 @pytest.fixture
 def few_modules(monkeypatch):
-    """A function after which books have pages of only those modules that written pages link to: these take half."""
+    """A function after which books have pages of two modules, to which written pages link; the rest take long."""
     names = ["realnet.study", "realnet.datasets.own"]
     assert set(names) < set(realnet.book.module_names())
     return lambda: monkeypatch.setattr(realnet.book, "module_names", lambda: names)
