@@ -83,9 +83,11 @@ def stop_survivors(root, patience=30):
     int
         How many there were. Where there is no /proc (macOS) none is found, and Jupyter's kernels end by themselves.
     """
-    stopped, end = set(), time.monotonic() + patience
-    while survivors := find_survivors(root):
-        if time.monotonic() > end:
+    stopped, end, quiet = set(), time.monotonic() + patience, 0
+    while quiet < 2:  # one look can miss a process: while it turns into another program its environment is not shown
+        survivors = find_survivors(root)
+        quiet = 0 if survivors else quiet + 1
+        if survivors and time.monotonic() > end:
             raise InvalidInput(
                 f"process {survivors[0].name} of a killed run is still at work in {root} and cannot be ended: end it"
             )

@@ -446,17 +446,36 @@ def test_dates_of_the_future_become_now_in_their_order(tmp_path):
     assert dates["old"] == pytest.approx(now - 100) and dates["old"] < dates["input"] < dates["output"] <= time.time()
 
 
-def test_a_process_that_cannot_be_ended_is_named(tmp_path, monkeypatch):
-    other = subprocess.Popen(["sleep", "60"], env={recovery.MARK: str(tmp_path)})
-    try:
+@pytest.fixture
+def survivor(tmp_path):
+    """A process of a killed run in ``tmp_path``, at work: before its first line it may not show its environment yet."""
+    code = "import time; print('ready', flush=True); time.sleep(60)"
+    process = subprocess.Popen(
+        [sys.executable, "-c", code], env=os.environ | {recovery.MARK: str(tmp_path)}, stdout=subprocess.PIPE
+    )
+    assert process.stdout.readline() == b"ready\n"
+    yield process
+    process.kill()
+    process.communicate()
 
-        def refuse(process, number):
-            raise PermissionError
 
-        monkeypatch.setattr(os, "kill", refuse)
-        with pytest.raises(InvalidInput, match=f"process {other.pid} of a killed run .* belongs to somebody else"):
+def test_a_process_that_cannot_be_ended_is_named(tmp_path, survivor, monkeypatch):
+    def refuse(process, number):
+        raise PermissionError
+
+    with monkeypatch.context() as patch:
+        patch.setattr(os, "kill", refuse)
+        with pytest.raises(InvalidInput, match=f"process {survivor.pid} of a killed run .* belongs to somebody else"):
             recovery.stop_survivors(tmp_path)
-    finally:
-        monkeypatch.undo()
-        other.kill()
-        other.wait()
+
+
+def test_a_process_that_shows_nothing_at_the_first_look_is_ended_all_the_same(tmp_path, survivor, monkeypatch):
+    looks, find = [], recovery.find_survivors
+
+    def find_late(root):
+        looks.append(root)
+        return find(root) if len(looks) > 1 else []
+
+    monkeypatch.setattr(recovery, "find_survivors", find_late)
+    assert recovery.stop_survivors(tmp_path) == 1
+    assert survivor.wait(10) == -signal.SIGKILL
