@@ -4,9 +4,12 @@ import os
 from pathlib import Path
 
 import pytest
+from hypothesis import settings
 
 REPOSITORY = Path(__file__).resolve().parents[1]
 
+# the same generated examples at every run; `pytest --hypothesis-profile=default` looks for others
+settings.load_profile("ci")
 
 #: Files whose tests take minutes: they start first, so that no worker is left with one of them at the end.
 SLOW = (

@@ -11,7 +11,7 @@ from realnet.errors import InvalidInput, MissingInput
 CONTENT = b"\x89HDF\r\n\x1a\n" + bytes(range(256)) * 40
 SHA = f"sha256:{hashlib.sha256(CONTENT).hexdigest()}"
 MD5 = hashlib.md5(CONTENT).hexdigest()
-FAST = {"progress": False, "timeout": 1.0, "attempts": 2, "pause": 0.01}
+FAST = {"progress": False, "timeout": 10.0, "attempts": 2, "pause": 0.01}
 
 
 def by_path(**answers):
