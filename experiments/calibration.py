@@ -17,7 +17,7 @@ import numpy as np
 import pandas as pd
 import torch
 
-from experiments.calibration_data import ROI_NOISE, draw_differences, draw_rdms, true_similarities
+from experiments.calibration_data import PROFILES, ROI_NOISE, draw_differences, draw_rdms, true_similarities
 from experiments.calibration_peers import N_FLIPS, largest_t, mne_cluster, neurora_cluster, uncorrected_t
 from experiments.kept import keep
 from realnet.datasets.files import whole_file
@@ -38,11 +38,12 @@ SIDES = ("two-sided", "greater")
 
 #: Which tests are ours; the others are peers, or examples of what goes wrong.
 OURS = ("cluster mass", "cluster mass, 500 random flips", "sign flips, FDR over times", "sign flips, FDR over ROIs",
-        "bootstrap over images", "bootstrap over images, FDR over ROIs", "images and subjects, t")  # fmt: skip
+        "bootstrap over images", "bootstrap over images, FDR over ROIs", "images and subjects, t",
+        "bootstrap over images, fixed layers")  # fmt: skip
 
 COLUMNS = (
     "family", "n_subjects", "n_times", "autocorrelation", "shared_offset", "width", "n_rois", "n_images", "n_layers",
-    "subject_sd", "effect", "truth", "test", "alternative", "ours", "quantity", "n_sets", "metric", "value",
+    "profile", "subject_sd", "effect", "truth", "test", "alternative", "ours", "quantity", "n_sets", "metric", "value",
     "standard_error",
 )  # fmt: skip
 
@@ -54,6 +55,8 @@ def grid():
     rdm = {"family": "rdm", "n_subjects": 1, "n_layers": 1, "subject_sd": 0.0}
     cells += [rdm | {"n_images": n, "n_layers": k, "effect": 0.0} for n, k in product((50, 10), (1, 4))]
     cells += [rdm | {"n_images": 50, "effect": e} for e in (0.05, 0.1, 0.15, 0.2, 0.3)]
+    layers = {"family": "layers", "n_subjects": 1, "n_rois": len(ROI_NOISE), "n_layers": 4, "subject_sd": 0.0}
+    cells += [layers | {"n_images": n, "profile": p, "effect": 0.0} for n, p in product((50, 10), PROFILES)]
     people = {"family": "subjects", "n_layers": 1, "n_images": 50, "effect": 0.0}
     cells += [people | {"n_subjects": n, "subject_sd": s} for n, s in product((3, 5, 10), (0.0, 0.15, 0.4))]
     cells += [people | {"n_subjects": n, "subject_sd": 0.4, "n_images": 10} for n in (3, 5)]
@@ -81,7 +84,7 @@ def run_cell(cell, sets=2000, fast_sets=5000, bootstraps=500, seed=0):
     if cell["family"] == "eeg":
         return _eeg_rows(cell, sets, fast_sets, seed)
     truth = true_similarities(cell["effect"], cell["subject_sd"], cell["n_layers"], seed)
-    try_set = {"fmri": _fmri_set, "rdm": _rdm_set, "subjects": _subjects_set}[cell["family"]]
+    try_set = {"fmri": _fmri_set, "rdm": _rdm_set, "layers": _layers_set, "subjects": _subjects_set}[cell["family"]]
     found = [try_set(cell, generator(cell, seed, number), bootstraps, truth) for number in range(sets)]
     about = cell | {"truth": float(truth[0] - truth[1]), "alternative": "greater"}
     rows = []
@@ -159,6 +162,18 @@ def _fmri_set(cell, rng, bootstraps, truth):
         ("bootstrap over images", "mean ROI of one person"): bootstrap_p(samples[:, 0].mean(axis=1)) <= LEVEL,
         ("bootstrap over images, uncorrected", "any ROI of any person"): p.min() <= LEVEL,
     }  # fmt: skip
+
+
+def _layers_set(cell, rng, bootstraps, truth):
+    """Mean over the ROIs of one person, where the best layers are equally good and the others are not."""
+    drawn = draw_rdms(cell["n_images"], [0.0], rng, cell["n_layers"], ROI_NOISE, cell["profile"])
+    samples = _bootstrap(*drawn, rng, bootstraps)[:, :, :, 0]  # (bootstrap, network, layer, roi)
+    same = [np.argmin(noise) for noise in PROFILES[cell["profile"]]]  # the layers that are equally good
+    best, fixed = samples.max(axis=2), np.stack([samples[:, n, layer] for n, layer in enumerate(same)], axis=1)
+    return {
+        (test, "mean ROI of one person"): bootstrap_p((at[:, 0] - at[:, 1]).mean(axis=1)) <= LEVEL
+        for test, at in (("bootstrap over images, best layer", best), ("bootstrap over images, fixed layers", fixed))
+    }
 
 
 def _rdm_set(cell, rng, bootstraps, truth):

@@ -14,6 +14,14 @@ PART = 8
 #: Noise in the layers of a network, from the first to the last: the last is the best.
 LAYER_NOISE = (1.5, 1.0, 0.5, 0.0)
 
+#: Noise in the layers of (network 1, network 2) where they differ; the best layers are equally good.
+PROFILES = {
+    "alike": (LAYER_NOISE, LAYER_NOISE),
+    "another best": ((0.7, 0.8, 0.9, 1.0), (2.0, 1.5, 1.0, 0.7)),
+    "one stands out": ((1.0, 1.0, 1.0, 1.0), (1.6, 1.6, 1.3, 1.0)),
+    "one alone": ((1.0, 1.0, 1.0, 1.0), (3.0, 3.0, 3.0, 1.0)),
+}
+
 #: Noise in the regions of a brain, in the spread of the images' own numbers.
 ROI_NOISE = (0.7, 0.85, 1.0, 1.2, 1.5)
 
@@ -29,7 +37,7 @@ def draw_differences(cell, rng):
     return values
 
 
-def draw_rdms(n_images, effects, rng, n_layers=1, roi_noise=(1.0,)):
+def draw_rdms(n_images, effects, rng, n_layers=1, roi_noise=(1.0,), profile="alike"):
     """Two networks and some people who saw the same images, each image drawn anew.
 
     An image is three parts u, a, b of independent normal numbers. Network 1 is made of (u, a), network 2 of (u, b), a
@@ -42,6 +50,8 @@ def draw_rdms(n_images, effects, rng, n_layers=1, roi_noise=(1.0,)):
     n_layers : int
         1 (without noise) or 4 (`LAYER_NOISE`).
     roi_noise : sequence of float, one a region
+    profile : one of `PROFILES`
+        How noisy the layers of each network are.
 
     Returns
     -------
@@ -49,7 +59,7 @@ def draw_rdms(n_images, effects, rng, n_layers=1, roi_noise=(1.0,)):
     brains : (n_subjects, n_rois, n_pairs)
     """
     u, a, b = rng.standard_normal((3, n_images, PART))
-    layer_noise = np.array(LAYER_NOISE[-n_layers:])[:, None, None]
+    layer_noise = np.array(PROFILES[profile])[:, -n_layers:, None, None]
     seen = np.stack([np.hstack([u, a]), np.hstack([u, b])])[:, None]
     networks = seen + layer_noise * rng.standard_normal((2, n_layers, n_images, 2 * PART))
     recorded = np.stack([np.hstack([u, (1 + effect) * a, (1 - effect) * b]) for effect in effects])[:, None]

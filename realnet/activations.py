@@ -4,10 +4,9 @@ from contextlib import contextmanager
 
 import numpy as np
 import torch
-from PIL import Image, UnidentifiedImageError
 
 from realnet.cornet import LAYERS
-from realnet.errors import InvalidInput, MissingInput
+from realnet.datasets.stimuli import open_image, square_image
 from realnet.rdm import correlation_rdm, labelled
 
 #: Mean and standard deviation of ImageNet's RGB values, with which CORnet-S was trained.
@@ -34,31 +33,34 @@ def cpu_threads(n):
         torch.set_num_threads(before)
 
 
-def load_images(paths, image_size):
+def load_images(paths, image_size, crop="none"):
     """Decode and resize pictures once, to be kept in memory as bytes (a quarter of the floats' size).
 
     Parameters
     ----------
     paths : sequence of paths
     image_size : int
-        The whole picture becomes ``image_size`` x ``image_size`` (bilinear, antialiased); nothing is cropped.
+        The picture becomes ``image_size`` x ``image_size`` (bilinear, antialiased).
+    crop : {"none", "center"}
+        ``none``: the whole picture, whatever its sides; ``center``: the largest square in its middle, as the lab cut
+        the natural images before it showed them.
 
     Returns
     -------
     tensor, uint8, shape (N, 3, image_size, image_size)
         RGB, in the order of ``paths``.
+
+    Raises
+    ------
+    MissingInput, InvalidInput
+        No file; no whole picture of opaque 8-bit pixels (:func:`realnet.datasets.stimuli.open_image`).
     """
     paths = list(paths)
     images = torch.empty((len(paths), 3, image_size, image_size), dtype=torch.uint8)
     for i, path in enumerate(paths):
-        try:
-            with Image.open(path) as picture:
-                pixels = torch.from_numpy(np.array(picture.convert("RGB")))
-                images[i] = _to_square(pixels.permute(2, 0, 1), image_size)
-        except FileNotFoundError as error:
-            raise MissingInput(f"no picture at {path}: data/README.md says where the stimuli come from") from error
-        except (UnidentifiedImageError, OSError, ValueError) as error:
-            raise InvalidInput(f"{path} is not a readable picture ({error}): place it anew") from error
+        picture = open_image(path)
+        pixels = torch.from_numpy(np.array(square_image(picture) if crop == "center" else picture))
+        images[i] = _to_square(pixels.permute(2, 0, 1), image_size)
     return images
 
 
@@ -99,6 +101,7 @@ def compute_activations(network, images, layers=LAYERS, batch_size=50, device="a
     dict layer -> float32 array (n_stimuli, n_units)
     """
     device = pick_device(device)
+    was_training = network.training
     network = network.to(device).eval()
     kept = {}
     for part in batches(len(images), batch_size):
@@ -108,6 +111,7 @@ def compute_activations(network, images, layers=LAYERS, batch_size=50, device="a
             if layer not in kept:
                 kept[layer] = np.empty((len(images), values.shape[1]), dtype=np.float32)
             kept[layer][part] = values
+    network.train(was_training)
     return kept
 
 

@@ -52,7 +52,7 @@ class _SoftRank(torch.autograd.Function):
 
     d rank_k / d x_k = n phi((x_k - mean) / sd) / sd: the expected number of values that x_k overtakes per unit of
     its own movement when the row is normally distributed. Of the movement of the row as a whole (its mean and its
-    scale), to which ranks are blind, nothing is passed on.
+    scale), to which ranks are blind, nothing is passed on; nor to a constant row, where no direction is better.
     """
 
     @staticmethod
@@ -66,7 +66,8 @@ class _SoftRank(torch.autograd.Function):
         """The gradient through the smooth distribution function, orthogonal to shift and scale of the row."""
         (values,) = ctx.saved_tensors
         n = values.shape[-1]
-        sd = values.std(dim=-1, keepdim=True, correction=0).clamp_min(1e-12)
+        sd = values.std(dim=-1, keepdim=True, correction=0)
+        sd = torch.where(sd > _rounding(values), sd, torch.inf)
         z = (values - values.mean(dim=-1, keepdim=True)) / sd
         density = n / math.sqrt(2 * math.pi) * torch.exp(-0.5 * z**2) / sd
         passed = gradient * density
@@ -75,7 +76,8 @@ class _SoftRank(torch.autograd.Function):
 
 
 def exact_rank(values):
-    """Ranks along the last axis, from 1; ties share their mean rank (as ``scipy.stats.rankdata``)."""
+    """Ranks along the last axis, from 1; ties share their mean rank, and a row with a NaN has no ranks but NaN (as
+    ``scipy.stats.rankdata``)."""
     ordered, order = _sort(values)
     ascending = torch.arange(1, values.shape[-1] + 1, dtype=values.dtype, device=values.device).expand_as(ordered)
     # a run of ties begins where the sorted value changes; its members share the mean of first and last rank
@@ -86,7 +88,8 @@ def exact_rank(values):
     first = torch.where(begins, ascending, torch.zeros_like(ascending)).cummax(dim=-1).values
     far = torch.where(ends, ascending, torch.full_like(ascending, values.shape[-1] + 1))
     last = far.flip(-1).cummin(dim=-1).values.flip(-1)
-    return torch.empty_like(ordered).scatter_(-1, order, (first + last) / 2)
+    ranks = torch.empty_like(ordered).scatter_(-1, order, (first + last) / 2)
+    return torch.where(ordered[..., -1:].isnan(), torch.nan, ranks)  # NaN is sorted to the end
 
 
 def _sort(values):
@@ -103,16 +106,20 @@ def correlation_matrix(predicted, measured, correlation="spearman"):
     Parameters
     ----------
     predicted, measured : tensor, shape (N, n_targets)
+        Of any real type; calculated in the wider one of the two, float32 at least.
     correlation : {"spearman", "pearson"}
         Spearman has the exact value and a smooth gradient (:class:`_SoftRank`).
 
     Returns
     -------
     tensor, shape (N, N)
-        Row: predicted pattern, column: measured pattern.
+        Row: predicted pattern, column: measured pattern. 0 for a constant pattern, NaN for one with a NaN.
     """
     if correlation not in CORRELATIONS:
         raise InvalidInput(f"correlation is {correlation!r}, expected one of {', '.join(CORRELATIONS)}")
+    predicted, measured = torch.as_tensor(predicted), torch.as_tensor(measured)
+    kind = torch.promote_types(torch.promote_types(predicted.dtype, measured.dtype), torch.float32)
+    predicted, measured = predicted.to(kind), measured.to(kind)
     if predicted.shape != measured.shape or predicted.ndim != 2:
         raise InvalidInput(
             f"predicted {tuple(predicted.shape)} and measured {tuple(measured.shape)} must share one shape (N, n)"
@@ -184,4 +191,11 @@ def load_realnet(path):
 def _standardise(values):
     """Rows with mean 0 and length 1, so that a product of two is their correlation; a constant row gives 0."""
     centred = values - values.mean(dim=-1, keepdim=True)
-    return centred / centred.norm(dim=-1, keepdim=True).clamp_min(1e-12)
+    length = centred.norm(dim=-1, keepdim=True)
+    constant = length <= _rounding(values) * math.sqrt(values.shape[-1])
+    return centred / torch.where(constant, torch.inf, length)
+
+
+def _rounding(values):
+    """What rounding alone leaves of the spread of a constant row, (..., 1): below it a gradient would be noise."""
+    return 4 * torch.finfo(values.dtype).eps * values.detach().abs().amax(dim=-1, keepdim=True)

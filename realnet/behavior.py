@@ -130,7 +130,9 @@ def is_in_top(scores, labels, k):
 
     Of classes with equal scores the first in order comes first, as with argmax.
     """
-    scores, labels = np.asarray(scores), np.asarray(labels)
+    scores, labels = _finite(scores, "is_in_top"), np.asarray(labels)
+    if labels.dtype.kind not in "iu":
+        raise InvalidInput(f"is_in_top expects whole numbers as labels, not {labels.dtype}")
     if scores.ndim != 2 or labels.shape != scores.shape[:1]:
         raise InvalidInput(f"is_in_top expects scores (n, n_classes) and n labels, not {scores.shape}, {labels.shape}")
     if len(labels) and not (labels.min() >= 0 and labels.max() < scores.shape[1]):
@@ -158,11 +160,24 @@ def category_decisions(probabilities, categories):
     -------
     array of str (n_stimuli,)
     """
+    probabilities = _finite(probabilities, "category_decisions")
+    if probabilities.ndim != 2:
+        raise InvalidInput(
+            f"category_decisions expects probabilities (n_stimuli, n_classes), not {probabilities.shape}"
+        )
     n_classes = probabilities.shape[1]
     if highest := [name for name, indices in categories.items() if max(indices) >= n_classes]:
         raise InvalidInput(f"the category {highest[0]} has classes beyond the {n_classes} that the network tells apart")
     means = np.stack([probabilities[:, list(indices)].mean(axis=1) for indices in categories.values()], axis=1)
     return np.array(list(categories))[means.argmax(axis=1)]
+
+
+def _finite(scores, name):
+    """Scores as an array; NaN would count as the best of all."""
+    scores = np.asarray(scores)
+    if not np.isfinite(scores).all():
+        raise InvalidInput(f"{name} expects finite scores: the network gives NaN or Inf, as broken weights make it do")
+    return scores
 
 
 def error_consistency(a, b):

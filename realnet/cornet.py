@@ -67,8 +67,8 @@ class CORnetS(nn.Module):
     Parameters
     ----------
     width : float
-        Factor on the channels 64, 128, 256, 512 of V1, V2, V4, IT. The published network has 1.0;
-        the simulated world uses a narrow one.
+        Factor on the channels 64, 128, 256, 512 of V1, V2, V4, IT, rounded to whole channels in V1. The published
+        network has 1.0; the simulated world uses a narrow one.
     n_classes : int
 
     Notes
@@ -80,8 +80,8 @@ class CORnetS(nn.Module):
     def __init__(self, width=1.0, n_classes=1000):
         super().__init__()
         self.width, self.n_classes = width, n_classes
-        channels = {layer: max(1, round(64 * 2**i * width)) for i, layer in enumerate(LAYERS)}
-        c = channels["V1"]
+        c = max(1, round(64 * width))  # of V1, and twice as many from area to area: weights tell the width again
+        channels = {layer: c * 2**i for i, layer in enumerate(LAYERS)}
         self.V1 = nn.Sequential(
             OrderedDict(
                 conv1=nn.Conv2d(3, c, kernel_size=7, stride=2, padding=3, bias=False),

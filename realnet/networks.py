@@ -51,7 +51,8 @@ def load_stimuli(study, stimulus_set):
         stimulus = stimulus_ids(load_prepared(study, f"{dataset}_rdms", stimulus_set))
     provenance.note(study, *images_of(study, dataset))
     find = own.find_images if dataset == "own" else find_images
-    return stimulus, load_images(find(study.raw_folder(dataset), stimulus), study.network.image_size)
+    paths = find(study.raw_folder(dataset), stimulus)
+    return stimulus, load_images(paths, study.network.image_size, study.network.crop)
 
 
 def train_network(study, network, device="auto", progress=True):

@@ -25,7 +25,7 @@ def _once(values):
     """Each value at most once: networks, people and regions are told apart by them."""
     twice = [value for i, value in enumerate(values) if value in values[:i]]
     if twice:
-        raise ValueError(f"{twice[0]!r} stands twice, name each once")
+        raise ValueError(f"{twice[0]!r} appears twice, name each once")
     return values
 
 
@@ -97,8 +97,9 @@ class NetworkSettings(Settings):
     weights: Annotated[Text, AfterValidator(_below)] = Field(
         "cornet_s", description="folder under raw/ that holds the published checkpoint"
     )
-    image_size: Whole = Field(
-        224, ge=16, le=2048, description="pixels per side; the whole image is resized, nothing is cropped"
+    image_size: Whole = Field(224, ge=16, le=2048, description="pixels per side, to which every image is resized")
+    crop: Literal["none", "center"] = Field(
+        "none", description="center: the largest square in the middle, as Shen's lab cut the natural images"
     )
 
 

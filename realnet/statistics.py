@@ -136,6 +136,7 @@ def bootstrap_p(samples, alternative="greater", axis=0):
 def permutation_p(observed, null, alternative="greater"):
     """p of `observed` (...,) among `null` (n_permutations, ...): (1 + number at least as extreme) / (1 + number)."""
     _check_alternative(alternative)
+    null = np.asarray(null, dtype=float)
     # "not less extreme" counts a NaN (a resample that said nothing) against the effect
     greater = (1 + (~(null < observed)).sum(axis=0)) / (1 + len(null))
     less = (1 + (~(null > observed)).sum(axis=0)) / (1 + len(null))
@@ -183,8 +184,11 @@ def cluster_test(values, n_permutations=10000, seed=0, alternative="two-sided", 
     """
     _check_alternative(alternative)
     values = _finite_subjects(values)
-    if values.ndim != 2:
-        raise InvalidInput(f"cluster_test expects values of shape (n_subjects, n_times), not {values.shape}")
+    if values.ndim != 2 or values.size == 0 or n_permutations < 1:
+        raise InvalidInput(
+            "cluster_test expects values of shape (n_subjects, n_times) and one permutation or more, not"
+            f" {values.shape} and {n_permutations}"
+        )
     signs = {"greater": (1,), "less": (-1,), "two-sided": (1, -1)}[alternative]
     threshold = stats.t.isf(threshold_p / len(signs), len(values) - 1)
     scores = _flipped_t(values, _sign_flips(len(values), n_permutations, seed))

@@ -62,7 +62,11 @@ def alignment_losses(model, images, labels, measured, beta, contrast="spearman")
     predicted = predicted.float()
     loss_class = nn.functional.cross_entropy(logits.float(), labels)
     # at beta 0 (Control) the encoder has no say: its losses are watched, not followed
-    with torch.set_grad_enabled(beta > 0 and torch.is_grad_enabled()):
+    # and in full precision, whatever that of the network: sums of ranks do not fit into bfloat16
+    with (
+        torch.set_grad_enabled(beta > 0 and torch.is_grad_enabled()),
+        torch.autocast(images.device.type, enabled=False),
+    ):
         loss_mse = nn.functional.mse_loss(predicted, measured)
         if contrast == "none":
             loss_contrast = torch.zeros_like(loss_mse)
@@ -145,8 +149,18 @@ def align(
         Columns ``epoch split metric value``; epoch 0 is the state before training.
     """
     device = pick_device(device)
-    if len(images) != len(targets):
-        raise InvalidInput(f"{len(images)} images and {len(targets)} responses: there must be one response an image")
+    for shown, responses in [(images, targets), *([test] if test is not None else [])]:
+        if len(shown) != len(responses) or len(shown) < 2:
+            raise InvalidInput(
+                f"{len(shown)} images and {len(responses)} responses: there must be one response an image, and two"
+                " images or more"
+            )
+        if shown.dtype != torch.uint8:
+            raise InvalidInput(
+                f"align expects images as uint8, 0 to 255 (realnet.activations.load_images), not {shown.dtype}"
+            )
+    if settings.selection == "best_test_loss" and test is None:
+        raise InvalidInput("selection best_test_loss needs test images and responses: give `test`, or select the last")
     if not np.isfinite(np.asarray(targets)).all():
         raise InvalidInput("the fMRI components hold NaN or infinite values: run notebooks/01_data.ipynb again")
     with cpu_threads(settings.threads):
@@ -208,6 +222,11 @@ class _Run:
                 saved = time.monotonic()
         self.step = (self.epoch + 1) * self.n_steps
         self.epoch += 1
+        if not torch.isfinite(self.sums).all():
+            raise InvalidInput(
+                f"the training has diverged: a loss of epoch {self.epoch} is not finite; lower training.learning_rate"
+                " (or the beta) in the study file"
+            )
         self.note("training", self.sums / len(order))
         self.sums.zero_()
         self.watch_test()

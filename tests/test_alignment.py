@@ -117,7 +117,43 @@ def test_constant_predictions_give_a_finite_loss_and_gradient():
         predicted = torch.ones(4, 20, dtype=torch.float64, requires_grad=True)
         loss = contrastive_loss(predicted, measured, correlation)
         loss.backward()
-        assert loss.item() == pytest.approx(0, abs=1e-12) and torch.isfinite(predicted.grad).all()
+        assert loss.item() == pytest.approx(0, abs=1e-12) and not predicted.grad.any()
+
+
+@pytest.mark.parametrize("correlation", ["spearman", "pearson"])
+@pytest.mark.parametrize("value", [0.0, 0.1, -1e4])
+def test_one_constant_prediction_neither_moves_nor_disturbs_the_others(correlation, value):
+    predicted, measured = (patterns.float() for patterns in _patterns(8, 200))
+    predicted[3] = value
+    predicted.requires_grad_()
+    contrastive_loss(predicted, measured, correlation).backward()
+    others = torch.cat([predicted.grad[:3], predicted.grad[4:]])
+    assert not predicted.grad[3].any() and 0 < others.abs().max() < 1
+
+
+def test_predictions_and_measurements_of_any_real_type_are_compared_in_the_wider_one():
+    predicted, measured = _patterns(4, 50)
+    expected = contrastive_loss(predicted, measured)
+    for kinds in ((torch.float32, torch.float64), (torch.float64, torch.float32), (torch.bfloat16, torch.float32)):
+        loss = contrastive_loss(predicted.to(kinds[0]), measured.to(kinds[1]))
+        assert loss.dtype == max(kinds, key=lambda kind: torch.finfo(kind).bits)
+        assert loss.item() == pytest.approx(expected.item(), abs=0.01)  # bfloat16 has ties
+    whole = (measured * 10).round()
+    assert contrastive_loss(predicted, whole.long()).item() == pytest.approx(contrastive_loss(predicted, whole).item())
+    assert contrastive_loss(predicted.numpy(), measured.numpy()).item() == expected.item()
+
+
+@pytest.mark.parametrize("correlation", ["spearman", "pearson"])
+def test_a_nan_is_never_a_finite_loss(correlation):
+    predicted, measured = _patterns(4, 50)
+    for broken in (predicted, measured):
+        kept = broken[1, 7].item()
+        broken[1, 7] = torch.nan
+        assert contrastive_loss(predicted, measured, correlation).isnan()
+        broken[1, 7] = kept
+    values = torch.tensor([[1.0, torch.nan, 0.0], [2.0, 2.0, 1.0]])
+    ranks = torch.from_numpy(stats.rankdata(values, axis=-1))
+    torch.testing.assert_close(exact_rank(values).double(), ranks, equal_nan=True)
 
 
 def test_wrong_arguments_are_refused_in_one_sentence():

@@ -178,7 +178,7 @@ def test_the_grid_has_the_structure_of_ours():
     offset = {(r, 1.0) for r in (0.0, 0.95)}
     found = {(c["autocorrelation"], c["shared_offset"]) for c in null}
     assert found == offset | {(r, 0.0) for r in (0.0, 0.5, 0.8, 0.95)}
-    assert {cell["family"] for cell in cells} == {"eeg", "fmri", "rdm", "subjects"}
+    assert {cell["family"] for cell in cells} == {"eeg", "fmri", "layers", "rdm", "subjects"}
     assert all(set(cell) <= set(calibration.COLUMNS) for cell in cells)
 
 

@@ -31,6 +31,14 @@ def test_layers_have_the_published_sizes_and_the_network_the_published_number_of
     assert sum(p.numel() for p in network.parameters()) == expected
 
 
+@pytest.mark.parametrize("width", [0.001, 0.1, 0.2, 0.3, 0.7])
+def test_a_network_of_any_width_is_rebuilt_from_its_weights(width, tmp_path):
+    network = CORnetS(width=width, n_classes=3).eval()
+    torch.save(network.state_dict(), tmp_path / "weights.pt")
+    loaded = load_cornet_s(tmp_path / "weights.pt")
+    assert all(torch.equal(value, loaded.state_dict()[key]) for key, value in network.state_dict().items())
+
+
 def test_state_dict_has_the_published_key_names(small):
     keys = set(small.state_dict())
     for key in (

@@ -1,7 +1,7 @@
 """Chapters 03 and 04: layers against regions of the fMRI, in the person who taught the network and in others.
 
-Rows with ``metric`` ``rho`` are similarities; rows with ``difference`` compare two networks (column ``reference``) and
-carry an interval (``lower``, ``upper``) and ``p``.
+Rows with ``metric`` ``rho`` are similarities. Rows with ``difference`` compare two networks (column ``reference``),
+each at its best layer, with an interval (``lower``, ``upper``) and ``p``; ``layer_difference`` does so at one layer.
 """
 
 import numpy as np
@@ -43,21 +43,30 @@ def similarity_table(study, dataset, stimulus_set, brains, networks):
 
 
 def fmri_differences(study, dataset, stimulus_set, brains, networks, within):
-    """ReAlnet minus each reference at the best layer, with intervals from resampled images (figures 1C, 2A-B, 3B).
+    """ReAlnet minus each reference, with intervals from resampled images (figures 1C, 2A-B, 3B).
 
     Parameters
     ----------
+    dataset, stimulus_set : str
+        Written into the table; the RDMs of the networks for this set are read from the study's results.
+    brains : DataArray (subject, roi, pair)
+    networks : sequence of realnet.study.Network
+        ReAlnets and null networks are compared with CORnet and with the Control of the same subject and seed.
     within : bool
         True compares each network with the person who taught it; False with every person of the dataset.
 
     Returns
     -------
     DataFrame
-        Per subject, network and region, and for the mean over regions (``roi`` = ``mean``): ``metric`` ``difference``
-        with interval and ``p`` (one-sided), and ``improvement`` = difference / reference where the reference lies
-        clearly above 0. The best layer is chosen anew in every resample.
-        ``p_fdr`` corrects the ``p`` of the regions for their number (false discovery rate). With ``within`` False also
-        ``subject`` = ``mean`` over people, with intervals that speak of other people too (`generalise_to_subjects`).
+        Per subject, network and region, and for the mean over regions (``roi`` = ``mean``):
+        ``difference`` with interval and one-sided ``p``, at the best layer of each network (paper), which is chosen
+        anew in every resample; ``p_fdr`` corrects the ``p`` of the regions for their number (false discovery rate).
+        ``improvement`` = difference / reference where the reference is clearly above 0: at one of its layers at least,
+        by an interval of level 1 - (1 - level) / n_layers, as it may choose among so many.
+        ``layer_difference``, as ``difference``, at the same ``layer`` of both networks and for the ``mean`` over the
+        layers: a best layer is a maximum, which favours a network whose layers are more alike (chapter 11).
+        With ``within`` False also ``subject`` = ``mean`` over people, with intervals that speak of other people too
+        (`generalise_to_subjects`).
     """
     models = load_model_rdms(study, stimulus_set, networks)
     inference = study.inference
@@ -68,34 +77,25 @@ def fmri_differences(study, dataset, stimulus_set, brains, networks, within):
         n_bootstraps=inference.n_bootstraps,
         seed=inference.seed,
     ).reshape(-1, *shape)
-    samples = samples.max(axis=2)  # (bootstrap, network, subject, roi)
-    found = compare_rdms(models, brains).max("layer").transpose("network", "subject", "roi").values
+    samples = np.moveaxis(samples, 3, 4)  # (bootstrap, network, layer, roi, subject)
+    observed = compare_rdms(models, brains).transpose("network", "layer", "roi", "subject").values
     stems, subjects = [n.stem for n in networks], [str(s) for s in brains.subject.values]
+    names = [str(layer) for layer in models.layer.values], [str(roi) for roi in brains.roi.values]
     rows = []
     for network in networks:
         if network.model not in ("realnet", "null"):
             continue
-        i = stems.index(network.stem)
+        people = {subject: s for s, subject in enumerate(subjects) if not within or subject == network.trained_on}
+        if not within:  # one person says nothing about others: the interval is then over images alone
+            people["mean"] = slice(None) if len(subjects) > 1 else 0
         for reference in REFERENCES:
-            j = stems.index(reference_stem(networks, network, reference))
-            chosen = [subjects.index(network.trained_on)] if within else list(range(len(subjects)))
-            about = {**network.columns, "reference": reference}
-            for s in chosen:
-                rows += _difference_rows(
-                    samples[:, i, s], samples[:, j, s], found[i, s], found[j, s], brains.roi.values, inference,
-                    **about, subject=subjects[s],
-                )  # fmt: skip
-            if not within and len(subjects) > 1:
-                rows += _population_rows(
-                    samples[:, i], samples[:, j], found[i], found[j], brains.roi.values, inference,
-                    **about, subject="mean",
-                )  # fmt: skip
-            elif not within:  # one person says nothing about others: the interval is over images alone
-                rows += _difference_rows(
-                    samples[:, i, 0], samples[:, j, 0], found[i, 0], found[j, 0], brains.roi.values, inference,
-                    **about, subject="mean",
-                )  # fmt: skip
-    return pd.DataFrame(rows).assign(dataset=dataset, stimulus_set=stimulus_set, layer=BEST)
+            pair = stems.index(network.stem), stems.index(reference_stem(networks, network, reference))
+            for subject, who in people.items():
+                new, old = ((observed[i][..., who], samples[:, i][..., who]) for i in pair)
+                infer = generalise_to_subjects if who == slice(None) else _infer_one
+                about = {**network.columns, "reference": reference, "subject": subject}
+                rows += _difference_rows(new, old, infer, *names, inference.level, **about)
+    return pd.DataFrame(rows).assign(dataset=dataset, stimulus_set=stimulus_set)
 
 
 def own_subject(table):
@@ -103,49 +103,50 @@ def own_subject(table):
     return table[(table.trained_on == table.subject) | (table.model == "cornet")]
 
 
-def _difference_rows(new, old, found_new, found_old, rois, inference, **about):
-    """Difference and improvement per region and for their mean, from paired resamples (bootstrap, roi)."""
+def _difference_rows(new, old, infer, layers, rois, level, **about):
+    """Rows of two networks, each given as similarities (layer, roi, ...) and resamples (bootstrap, layer, roi, ...).
+
+    ``infer(values, samples, level)`` gives values, ends of their intervals, and p; people, if there, are the last axis.
+    """
+    layers, rois = [*layers, "mean"], [*rois, "mean"]
+
+    def at_best(values, first):
+        return _with_mean(values.max(axis=first), first)
+
+    def at_each(values, first):
+        return _with_mean(_with_mean(values, first + 1), first)
+
+    def of(network, choose):
+        return [choose(values, first) for first, values in enumerate(network)]
+
+    def difference(choose):
+        return infer(*(a - b for a, b in zip(of(new, choose), of(old, choose), strict=True)), level)
+
+    best, base = difference(at_best), infer(*of(old, at_best), level)[0]
+    base_lower = infer(*of(old, at_each), 1 - (1 - level) / (len(layers) - 1))[1][:-1].max(axis=0)
+    ratio = improvement(base + best[0], base, lower=base_lower)
+    p_fdr = [*fdr(best[3][:-1]), np.nan]
     rows = []
-    for roi, part in _parts(rois):
-        sampled, reference = (new - old)[:, part].mean(axis=1), old[:, part].mean(axis=1)
-        interval = confidence_interval(sampled, inference.level)
-        base_lower = confidence_interval(reference, inference.level)[0]
-        found, base = (found_new - found_old)[part].mean(), found_old[part].mean()
-        p = float(bootstrap_p(sampled, "greater"))
-        rows += _two_rows(found, base, base_lower, interval, p, roi=roi, **about)
-    return _add_fdr(rows)
-
-
-def _population_rows(new, old, found_new, found_old, rois, inference, **about):
-    """The same for people in general: samples (bootstrap, subject, roi), values (subject, roi)."""
-    rows = []
-    for roi, part in _parts(rois):
-        (sampled, found), (reference, base) = (
-            (samples[..., part].mean(axis=-1), values[:, part].mean(axis=-1))
-            for samples, values in ((new - old, found_new - found_old), (old, found_old))
-        )
-        found, *interval, p = generalise_to_subjects(found, sampled, inference.level)
-        base, base_lower, _, _ = generalise_to_subjects(base, reference, inference.level)
-        rows += _two_rows(found, base, base_lower, interval, float(p), roi=roi, **about)
-    return _add_fdr(rows)
-
-
-def _parts(rois):
-    """Each region, and the mean over them: (name, where it is)."""
-    return [(str(roi), slice(r, r + 1)) for r, roi in enumerate(rois)] + [("mean", slice(None))]
-
-
-def _two_rows(found, base, base_lower, interval, p, **about):
-    ratio = float(improvement(base + found, base, lower=base_lower))
-    return [
-        {**about, "metric": "difference", "value": found, "lower": interval[0], "upper": interval[1], "p": p},
-        {**about, "metric": "improvement", "value": ratio},
-    ]
-
-
-def _add_fdr(rows):
-    """Adds ``p_fdr`` to the differences: p corrected over the regions; their mean is a question of its own."""
-    regions = [row for row in rows if row["metric"] == "difference" and row["roi"] != "mean"]
-    for row, corrected in zip(regions, fdr([row["p"] for row in regions]), strict=True):
-        row["p_fdr"] = float(corrected)
+    for r, roi in enumerate(rois):
+        here = {**about, "roi": roi, "layer": BEST}
+        rows.append({**here, "metric": "difference", **_numbers(best, r), "p_fdr": p_fdr[r]})
+        rows.append({**here, "metric": "improvement", "value": ratio[r]})
+    each = difference(at_each)
+    for place in np.ndindex(len(layers), len(rois)):
+        here = {**about, "layer": layers[place[0]], "roi": rois[place[1]]}
+        rows.append({**here, "metric": "layer_difference", **_numbers(each, place)})
     return rows
+
+
+def _infer_one(values, samples, level):
+    """Of one person: the value, the interval and p from resampled images; values (...), samples (bootstrap, ...)."""
+    return values, *confidence_interval(samples, level), bootstrap_p(samples, "greater")
+
+
+def _with_mean(values, axis):
+    """The values and, behind them, their mean along an axis."""
+    return np.concatenate([values, values.mean(axis=axis, keepdims=True)], axis=axis)
+
+
+def _numbers(inferred, place):
+    return {name: float(values[place]) for name, values in zip(("value", "lower", "upper", "p"), inferred, strict=True)}

@@ -105,9 +105,10 @@ def fit_components(
 def reliability(trials: xr.Dataset, n_splits: int = 20, seed: int = 0) -> xr.DataArray:
     """How reproducible the responses of each ROI are: (roi,), the median over its voxels.
 
-    The repeats of every image are halved at random; r = Pearson correlation over images of the two halves' means;
-    Spearman-Brown: 2 r / (1 + r) is the reliability of the mean over all repeats. Mean over `n_splits` halvings, voxel
-    by voxel. `trials`: as `load_trials` of a dataset gives them. An odd number of repeats leaves one out each time.
+    The repeats of every image are halved at random; r = Pearson correlation over images of the two halves' means, then
+    its mean over `n_splits` halvings, voxel by voxel; Spearman-Brown: 2 r / (1 + r) is the reliability of the mean over
+    all repeats. Corrected once, at the end: far below 0 the correction has no bound.
+    `trials`: as `load_trials` of a dataset gives them. An odd number of repeats leaves one out each time.
     Raises `InvalidInput` with fewer than three images or two repeats.
     """
     names, which, counts = np.unique(trials["stimulus"].to_numpy(), return_inverse=True, return_counts=True)
@@ -126,9 +127,9 @@ def reliability(trials: xr.Dataset, n_splits: int = 20, seed: int = 0) -> xr.Dat
         first, second = (
             np.stack([values[order[start : start + n_half]].mean(axis=0) for order in orders]) for start in (0, n_half)
         )
-        r = _correlate_columns(first, second)
-        total += 2 * r / (1 + np.maximum(r, -0.999))  # r = -1 has no corrected value
-    corrected = total / n_splits
+        total += _correlate_columns(first, second)
+    r = total / n_splits
+    corrected = 2 * r / (1 + np.maximum(r, -0.999))  # r = -1 has no corrected value
     medians = [float(np.median(corrected[mask])) for mask in trials["roi"].to_numpy()]
     return xr.DataArray(medians, dims="roi", coords={"roi": trials["roi_name"].to_numpy()}, name="reliability")
 

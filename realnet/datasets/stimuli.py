@@ -36,22 +36,28 @@ def find_images(root: str | Path, stimuli: Iterable[str]) -> list[Path]:
 
 
 def open_image(path: str | Path) -> Image.Image:
-    """An image file as RGB. Raises `InvalidInput` if it is not a whole image."""
+    """An image file as RGB.
+
+    Raises `MissingInput` if there is none; `InvalidInput` if it is not a whole image, has more than 8 bits a channel
+    (they would be cut off), or transparent pixels (what people saw there, the file does not tell).
+    """
     try:
         with Image.open(path) as image:
-            return image.convert("RGB")
+            mode, picture = image.mode, image.convert("RGB")
+            clear = image.has_transparency_data and image.convert("RGBA").getchannel("A").getextrema()[0] < 255
     except FileNotFoundError as error:
         raise MissingInput(f"{path}: expected an image, but there is none; see data/README.md") from error
     except (OSError, SyntaxError, ValueError, EOFError, Image.DecompressionBombError) as error:
         raise InvalidInput(f"{path}: expected a whole image ({error}); get the file again") from error
+    if mode.startswith(("I", "F")):
+        raise InvalidInput(f"{path}: expected 8 bits a channel, got the mode {mode}; convert the image")
+    if clear:
+        raise InvalidInput(f"{path}: some pixels are transparent; save it on the background that people saw")
+    return picture
 
 
-def square_image(image: Image.Image, size: int | None = None) -> Image.Image:
-    """The largest square in the middle of an image, resized to `size` x `size` where `size` is given.
-
-    The lab prepared the natural images like this, with `size=500`, before it showed them.
-    """
+def square_image(image: Image.Image) -> Image.Image:
+    """The largest square in the middle of an image, as the lab cut the natural images before it showed them."""
     side = min(image.size)
     left, top = (image.width - side) // 2, (image.height - side) // 2
-    square = image.crop((left, top, left + side, top + side))
-    return square if size is None else square.resize((size, size), Image.Resampling.BICUBIC)
+    return image.crop((left, top, left + side, top + side))

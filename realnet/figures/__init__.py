@@ -14,7 +14,12 @@ from realnet.figures.calibration import (
     plot_difference_power,
 )
 from realnet.figures.choices import plot_choice_effects, plot_descent
-from realnet.figures.differences import plot_across_datasets, plot_differences, plot_improvement
+from realnet.figures.differences import (
+    plot_across_datasets,
+    plot_differences,
+    plot_improvement,
+    plot_layer_differences,
+)
 from realnet.figures.dimensions import (
     plot_dimension_changes,
     plot_dimension_layers,
@@ -59,6 +64,7 @@ __all__ = [
     "plot_improvement",
     "plot_kills",
     "plot_lab_hours",
+    "plot_layer_differences",
     "plot_layers",
     "plot_objects92",
     "plot_pictures",

@@ -127,6 +127,42 @@ def plot_differences(table, title=None):
     return figure
 
 
+@styled
+def plot_layer_differences(table, title=None):
+    """Difference in similarity at the same layer of both networks (mean over regions), and its mean over the layers.
+
+    Parameters
+    ----------
+    table : DataFrame
+        ``metric`` ``layer_difference``, ``roi`` ``mean``, ``model`` ``realnet`` of one stimulus set, one row a network,
+        ``reference`` and ``layer``; columns ``trained_on value lower upper p``. Filled markers and a star: p < .05.
+    """
+    rows = select(
+        table, "plot_layer_differences", ("trained_on", "layer", "value", "lower", "upper", "p"),
+        metric="layer_difference", roi="mean", model="realnet", reference=tuple(REFERENCES),
+    )  # fmt: skip
+    layers = [layer for layer in ("V1", "V2", "V4", "IT", "mean") if (rows.layer == layer).any()]
+    styles = person_styles(sorted(set(rows.trained_on)))
+    references = ordered(rows.reference, REFERENCES)
+    figure, axes = new_figure(0.45 * len(layers) + 1.3, ncols=len(references), sharex=True, sharey=True, squeeze=False)
+    for panel, reference in zip(axes[0], references, strict=True):
+        for (person, style), shift in zip(styles.items(), offsets(len(styles), 0.6), strict=True):
+            part = rows[(rows.reference == reference) & (rows.trained_on == person)]
+            y = part.layer.map({layer: place + shift for place, layer in enumerate(layers)}).to_numpy()
+            draw_intervals(panel, part, y, style)
+        panel.axvline(0, color="black", linewidth=0.6, zorder=1)
+        panel.set(title=f"ReAlnet {REFERENCES[reference].label}", xlabel="Difference in Spearman's rho")
+    axes[0, 0].set_yticks(range(len(layers)), ["mean of layers" if layer == "mean" else layer for layer in layers])
+    axes[0, 0].set_ylim(len(layers) - 0.5, -0.5)
+    axes[0, 0].set_ylabel("Layer")
+    legend_below(
+        figure, [*(key(style, person, linestyle="none") for person, style in styles.items()), significant_key()]
+    )
+    if title:
+        figure.suptitle(title)
+    return figure
+
+
 def draw_intervals(axes, rows, y, style):
     """Values with their intervals at heights ``y``; filled with a star beside the interval where p < .05."""
     axes.hlines(y, rows.lower, rows.upper, color=style.colour, linewidth=1.4, label=f"{style.label} interval", zorder=2)

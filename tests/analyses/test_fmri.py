@@ -4,9 +4,13 @@ import numpy as np
 import pytest
 from scipy.stats import rankdata, spearmanr
 
+from realnet.analyses import fmri
 from realnet.analyses.fmri import fmri_differences, own_subject, similarity_table
 from realnet.cornet import LAYERS
-from realnet.results import COLUMNS, load_array, load_prepared, load_table, model_rdms_path, save_table
+from realnet.rdm import correlation_rdm
+from realnet.results import COLUMNS, load_array, load_model_rdms, load_prepared, load_table, model_rdms_path, save_table
+from realnet.similarity import compare_rdms
+from realnet.statistics import bootstrap_similarities
 
 
 @pytest.fixture(scope="module")
@@ -83,6 +87,55 @@ def test_improvement_is_the_difference_over_the_reference(similarities, differen
     assert len(wide) > 0
     for (_, subject, roi), row in wide.iterrows():
         assert row.improvement == pytest.approx(row.difference / best.value[subject, roi])
+
+
+def test_a_layer_difference_is_that_of_the_same_layer_in_both_networks(study, networks, brains, differences):
+    rows = differences[differences.metric == "layer_difference"]
+    by_columns = {(n.model, n.trained_on): n for n in networks}
+    assert len(rows) == 4 * 2 * (len(LAYERS) + 1) * 3  # networks x references x layers and mean x regions and mean
+    for row in rows[(rows.layer != "mean") & (rows.roi != "mean")].itertuples():
+        pair = (
+            by_columns[row.model, row.trained_on],
+            by_columns[row.reference, "" if row.reference == "cornet" else row.trained_on],
+        )
+        new, old = (_rho(study, network, row.layer, brains, row.subject, row.roi) for network in pair)
+        assert row.value == pytest.approx(new - old, abs=1e-12) and row.lower <= row.upper
+    keys = ["model", "trained_on", "reference"]
+    for over in ("layer", "roi"):
+        rest = [*keys, {"layer": "roi", "roi": "layer"}[over]]
+        parts = rows[rows[over] != "mean"].groupby(rest).value.mean()
+        np.testing.assert_allclose(rows[rows[over] == "mean"].set_index(rest).value.loc[parts.index], parts, atol=1e-12)
+
+
+def test_intervals_are_percentiles_of_the_resamples_of_the_difference(study, networks, brains, differences):
+    models = load_model_rdms(study, "natural", networks)
+    new, old = ([n.model for n in networks].index(model) for model in ("realnet", "control"))
+    samples = bootstrap_similarities(models.values[[new, old]].reshape(-1, models.sizes["pair"]), brains.values[0], 50)
+    samples = samples.reshape(50, 2, len(LAYERS), -1)
+    rows = differences[(differences.model == "realnet") & (differences.reference == "control")]
+    rows = rows[rows.trained_on == "sub-01"]
+    for metric, layer, of in (
+        ("difference", "best", samples.max(axis=2)),
+        ("layer_difference", "V4", samples[:, :, 2]),
+        ("layer_difference", "mean", samples.mean(axis=2)),
+    ):
+        difference = of[:, 0] - of[:, 1]  # (bootstrap, roi)
+        for roi, expected in (("V1", difference[:, 0]), ("mean", difference.mean(axis=1))):
+            (row,) = rows[(rows.metric == metric) & (rows.layer == layer) & (rows.roi == roi)].itertuples()
+            assert (row.lower, row.upper) == pytest.approx(tuple(np.quantile(expected, [0.025, 0.975])))
+            assert row.p == pytest.approx((1 + (expected <= 0).sum()) / 51)
+
+
+def test_a_network_unrelated_to_the_brain_is_rarely_clearly_above_zero():
+    rng, clear, n_sets = np.random.default_rng(0), 0, 60
+    for number in range(n_sets):
+        networks, brains = correlation_rdm(rng.normal(size=(8, 20, 6))), correlation_rdm(rng.normal(size=(2, 20, 6)))
+        found = compare_rdms(networks, brains).reshape(2, 4, 2)
+        samples = bootstrap_similarities(networks, brains, 200, seed=number).reshape(200, 2, 4, 2)
+        pairs = [(found[i], samples[:, i]) for i in (0, 1)]
+        rows = fmri._difference_rows(*pairs, fmri._infer_one, LAYERS, ["V1", "LOC"], 0.95)
+        clear += np.isfinite([row["value"] for row in rows if row["metric"] == "improvement"]).any()
+    assert clear <= 6  # 18 and more where the best layer's own interval decides
 
 
 def test_a_planted_gain_is_found_and_the_null_networks_gain_nothing(differences):

@@ -10,7 +10,8 @@ from hypothesis import strategies as st
 from PIL import Image
 from test_things_eeg2 import metadata, recording
 
-from realnet.datasets import archives, objects92, registry, shen2019, stimuli, things_dimensions, things_eeg2
+from realnet.activations import load_images
+from realnet.datasets import archives, objects92, registry, shen2019, things_dimensions, things_eeg2
 from realnet.datasets.bdata import stimulus_id, stimulus_name
 from realnet.datasets.catalogue import PublishedFile
 from realnet.datasets.safe_pickle import load_dict
@@ -155,7 +156,7 @@ def test_images(tmp_path, ending):
     path = tmp_path / f"image.{ending}"
     Image.fromarray(pixels).save(path)
     # a damaged picture is often still a picture; what counts is that nothing but the project's own error comes
-    check_mutations(path, lambda: [np.array([stimuli.open_image(path) is not None])], n=200)
+    check_mutations(path, lambda: [np.array([load_images([path], 16) is not None])], n=200)
 
 
 def test_the_lock_file(tmp_path, monkeypatch):
@@ -199,4 +200,4 @@ def test_pillow_is_told_how_large_an_image_may_be(tmp_path):
     Image.new("1", (40_000, 40_000)).save(header, "PNG")
     (tmp_path / "huge.png").write_bytes(header.getvalue())
     with pytest.raises(RealnetError, match=r"huge\.png"):
-        stimuli.open_image(tmp_path / "huge.png")
+        load_images([tmp_path / "huge.png"], 16)

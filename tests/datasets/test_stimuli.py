@@ -59,4 +59,3 @@ def test_the_square_is_cut_from_the_middle(size):
     left, top = (size[0] - side) // 2, (size[1] - side) // 2
     square = square_image(Image.fromarray(pixels))
     np.testing.assert_array_equal(np.asarray(square), pixels[top : top + side, left : left + side])
-    assert square_image(Image.fromarray(pixels), size=500).size == (500, 500)
