@@ -1,5 +1,6 @@
 """Chapter 05: layers against the EEG of other people, moment by moment."""
 
+import numpy as np
 import pandas as pd
 import xarray as xr
 from scipy import stats
@@ -19,7 +20,8 @@ def eeg_table(study, networks):
         ``rho``: per EEG subject, network, layer and time (s), with noise ceilings per time.
         ``difference``: mean over people of ReAlnet (mean over the subjects who taught it) minus reference, ``subject``
         = ``mean``, standard error over people (``sem``), and ``p`` of a sign-flip test with maximum cluster mass over
-        time. ``improvement``: its ratio to the reference, where that lies clearly above 0.
+        time. ``improvement``: its ratio to the reference, where that lies clearly above 0. Of one person alone neither
+        standard error nor ``p`` nor ratio can be told: they are NaN.
     """
     brains = load_prepared(study, "things_eeg2_rdms", "things")
     models = load_model_rdms(study, "things", networks)
@@ -45,12 +47,15 @@ def eeg_table(study, networks):
 def _eeg_rows(new, old, inference, **about):
     """Difference with its cluster-corrected p, and improvement, at each time; arrays are (subject, time)."""
     difference = (new - old).values
-    n_subjects = len(difference)
-    p = cluster_test(difference, n_permutations=inference.n_permutations, seed=inference.seed, alternative="two-sided")
-    sem = stats.sem(difference, axis=0)
-    reference = old.values.mean(axis=0)
-    half_width = stats.t.ppf(0.5 + inference.level / 2, n_subjects - 1) * stats.sem(old.values, axis=0)
-    ratio = improvement(new.values.mean(axis=0), reference, lower=reference - half_width)
+    p = sem = ratio = np.full(difference.shape[1], np.nan)
+    if len(difference) > 1:
+        p = cluster_test(
+            difference, n_permutations=inference.n_permutations, seed=inference.seed, alternative="two-sided"
+        )
+        sem = stats.sem(difference, axis=0)
+        reference = old.values.mean(axis=0)
+        half_width = stats.t.ppf(0.5 + inference.level / 2, len(difference) - 1) * stats.sem(old.values, axis=0)
+        ratio = improvement(new.values.mean(axis=0), reference, lower=reference - half_width)
     rows = []
     for t, time in enumerate(new.time.values):
         common = {**about, "subject": "mean", "time": float(time)}

@@ -1,17 +1,23 @@
 """Chapter 13: what the paper reports, beside what this run has found.
 
-Every claim is a function of the study's tables that gives what was found and how it compares. An interval decides: a
-claim that something rises agrees when its interval lies above 0, differs when it lies below, and is open otherwise;
-where people are shown one by one, all of them must agree.
+Every claim is a function of the study's tables that gives what was found and how it compares. Where a claim is about a
+difference an interval decides: a claim that something rises agrees when its interval lies above 0, differs when it lies
+below, and is open otherwise; where people are shown one by one, all of them must agree. Claims about an order or a size
+are compared as point estimates, and say so.
 """
 
 import numpy as np
 import pandas as pd
 
+from realnet.analyses.common import t_interval
 from realnet.analyses.fmri import own_subject
 from realnet.results import load_table
 
 AGREES, DIFFERS, OPEN, ABSENT = "agrees", "differs", "open", "not in this study"
+NO_DIFFERENCE = "no difference found"  # which is not the same as none
+
+#: ``decided_by``: what a verdict stands on.
+INTERVAL, POINT, OVER_TIME = "interval", "point estimates", "p over time"
 
 #: Dimensions of THINGS that the paper names as strong, by a word that is in their published label alone.
 STRONG = ("food", "animal", "artificial", "electronic", "body part")
@@ -24,8 +30,8 @@ def compare_with_paper(study):
     -------
     DataFrame
         ``figure`` and ``paper`` (what it reports), ``found`` (in words, with intervals), ``value lower upper`` of the
-        quantity that decides, ``n_agree`` of ``n`` cases, ``verdict`` (agrees, differs, open, not in this study) and
-        ``dataset``.
+        quantity that decides, ``n_agree`` of ``n`` cases, ``verdict`` (agrees, differs, open, no difference found, not
+        in this study), ``decided_by`` (interval, point estimates, p over time) and ``dataset``.
     """
     rows = [
         *_own_fmri(study),
@@ -48,23 +54,25 @@ def decide(lower, upper):
     return DIFFERS if (upper < 0).all() else OPEN
 
 
-def _row(figure, paper, dataset, rows=None, verdict=None, found=None, **numbers):
-    """One claim; ``rows`` are those whose intervals decide, one a person, network or layer."""
-    row = {"figure": figure, "paper": paper, "dataset": dataset, "metric": "difference"}
+def _row(figure, paper, dataset, rows=None, verdict=None, found=None, by=INTERVAL, falls=False, **numbers):
+    """One claim; ``rows`` are those whose intervals decide, one a person, network or layer; ``falls``: below 0."""
+    row = {"figure": figure, "paper": paper, "dataset": dataset, "metric": "difference", "decided_by": by}
     if rows is not None and len(rows):
-        above = int((rows.lower > 0).sum())
-        row |= {"value": rows.value.mean(), "lower": rows.lower.min(), "upper": rows.upper.max(), "n_agree": above,
+        agree = int(((rows.upper < 0) if falls else (rows.lower > 0)).sum())
+        row |= {"value": rows.value.mean(), "lower": rows.lower.min(), "upper": rows.upper.max(), "n_agree": agree,
                 "n": len(rows)}  # fmt: skip
         words = f"{rows.value.mean():+.3f} on average, intervals {rows.lower.min():+.3f} to {rows.upper.max():+.3f}"
-        row |= {"verdict": decide(rows.lower, rows.upper), "found": f"{words}; above 0 in {above} of {len(rows)}"}
+        ends = (-rows.upper, -rows.lower) if falls else (rows.lower, rows.upper)
+        side = "below" if falls else "above"
+        row |= {"verdict": decide(*ends), "found": f"{words}; {side} 0 in {agree} of {len(rows)}"}
     if rows is None or len(rows):
         row |= numbers | {key: text for key, text in (("verdict", verdict), ("found", found)) if text}
     return {"verdict": ABSENT, "found": ABSENT} | row
 
 
-def _differences(table, roi="mean", model="realnet", **where):
+def _differences(table, roi="mean", metric="difference", **where):
     """Rows of differences of ReAlnets that meet ``where``."""
-    rows = table[(table.metric == "difference") & (table.model == model)]
+    rows = table[(table.metric == metric) & (table.model == "realnet")]
     for column, wanted in {"roi": roi, **where}.items():
         rows = rows[rows[column].isin(wanted if isinstance(wanted, tuple) else (wanted,))]
     return rows
@@ -76,27 +84,24 @@ def _own_fmri(study):
     for reference, label in (("cornet", "CORnet"), ("control", "Control")):
         part = _differences(own, reference=reference, stimulus_set="natural")
         rows.append(_row("1B", f"own subject, natural images: closer than {label}", name, part))
+        same = _differences(own, metric="layer_difference", layer="mean", reference=reference, stimulus_set="natural")
+        rows.append(_row("1B", f"... than {label} at the same layer, mean over layers (not in the paper)", name, same))
     ratio = own[(own.metric == "improvement") & (own.model == "realnet") & (own.stimulus_set == "natural")]
     ratio = ratio[ratio.roi != "mean"].dropna(subset="value")
-    rows.append(_row("1C", "improvement above 10 % on average", name, found=_percent(ratio.value.mean(), "on average"),
-                     value=ratio.value.mean(), verdict=AGREES if ratio.value.mean() > 0.1 else DIFFERS))  # fmt: skip
-    rows.append(_row("1C", "improvement of 43 % at most", name, found=_percent(ratio.value.max(), "at most"),
+    rows += [_mean_improvement(ratio[ratio.reference == "cornet"], name)]
+    rows.append(_row("1C", "improvement of 43 % at most", name, found=_percent(ratio.value.max(), "at most"), by=POINT,
                      value=ratio.value.max(), verdict="a size, not a direction"))  # fmt: skip
-    regions = tuple(study.fmri.rois)
-    below = {
-        reference: [
-            f"{row.subject} {row.roi}"
-            for row in _differences(own, regions, reference=reference, stimulus_set="natural").itertuples()
-            if row.value < 0
-        ]
-        for reference in ("cornet", "control")
-    }
+    regions, below = tuple(study.fmri.rois), {}
+    for reference in ("cornet", "control"):
+        part = _differences(own, regions, reference=reference, stimulus_set="natural")
+        means = part.groupby(["subject", "roi"]).value.mean()  # over seeds
+        below[reference] = [f"{subject} {roi}" for (subject, roi), value in means.items() if value < 0]
     found = (
         f"below CORnet: {', '.join(below['cornet']) or 'none'}; below Control: {', '.join(below['control']) or 'none'}"
     )
     allowed = all(case.split()[-1] in ("V4", "LOC") for case in below["cornet"]) and len(below["cornet"]) <= 2
     rows.append(_row("1B", "below CORnet in one or two cases of V4 and LOC, never below Control", name, found=found,
-                     verdict=AGREES if allowed and not below["control"] else DIFFERS))  # fmt: skip
+                     by=POINT, verdict=AGREES if allowed and not below["control"] else DIFFERS))  # fmt: skip
     early = tuple(roi for roi in regions if roi != "LOC")
     for figure, images in (("2A", "shapes"), ("2B", "letters")):
         part = _differences(own, early, stimulus_set=images)
@@ -112,6 +117,8 @@ def _other_fmri(study):
     mean = others[others.subject == "mean"]
     for reference, label in (("cornet", "CORnet"), ("control", "Control")):
         rows.append(_row("3A", f"other people: closer than {label}", name, _differences(mean, reference=reference)))
+        same = _differences(mean, metric="layer_difference", layer="mean", reference=reference)
+        rows.append(_row("3A", f"... than {label} at the same layer, mean over layers (not in the paper)", name, same))
     part = _differences(mean, "LOC", reference="control")
     rows.append(_row("3A", "other people, LOC: still above Control", name, part))
     own = own_subject(load_table(study, "fmri_within_subject"))
@@ -122,7 +129,8 @@ def _other_fmri(study):
     first, second = (list(values.sort_values(ascending=False).index) for values in order)
     found = f"own subject: {', '.join(first)}; other people: {', '.join(second)}"
     verdict = AGREES if first == second else OPEN
-    rows.append(_row("3B", "the ReAlnets have the same order in both datasets", name, found=found, verdict=verdict))
+    rows.append(_row("3B", "the ReAlnets have the same order in both datasets", name, found=found, verdict=verdict,
+                     by=POINT))  # fmt: skip
     return rows
 
 
@@ -131,19 +139,21 @@ def _eeg(study):
     if not study.eeg.subjects:
         return [_row("4A", "EEG: closer in all four layers", name, rows=())]
     eeg = load_table(study, "eeg")
-    eeg = eeg[(eeg.metric == "difference") & (eeg.model == "realnet")]
+    eeg = eeg[eeg.metric == "difference"]
     rows = []
     for reference, label in (("cornet", "CORnet"), ("control", "Control")):
-        part = eeg[eeg.reference == reference].assign(closer=lambda t: (t.p < 0.05) & (t.value > 0))
-        counts = part.groupby("layer", sort=False).closer.sum()
-        n_times = part.time.nunique()
-        found = "times with p < .05: " + ", ".join(f"{layer} {count} of {n_times}" for layer, count in counts.items())
-        rows.append(_row("4A", f"EEG: closer than {label} in all four layers", name, found=found,
-                         verdict=AGREES if (counts > 0).all() else DIFFERS, n_agree=int((counts > 0).sum()),
-                         n=len(counts)))  # fmt: skip
-    gain = eeg.groupby("layer").value.mean().sort_values(ascending=False)
+        times = {model: eeg[(eeg.reference == reference) & (eeg.model == model)] for model in ("realnet", "null")}
+        closer, farther = (_significant_times(times["realnet"], sign) for sign in (1, -1))
+        n_times = times["realnet"].time.nunique()
+        found = f"times of {n_times} with p < .05: " + _counts(closer)
+        found += f" (null networks: {_counts(_significant_times(times['null'], 1))})" if len(times["null"]) else ""
+        worse = ((farther > 0) & (closer == 0)).any()
+        rows.append(_row("4A", f"EEG: closer than {label} in all four layers", name, found=found, by=OVER_TIME,
+                         verdict=AGREES if (closer > 0).all() else DIFFERS if worse else OPEN,
+                         n_agree=int((closer > 0).sum()), n=len(closer)))  # fmt: skip
+    gain = eeg[eeg.model == "realnet"].groupby("layer").value.mean().sort_values(ascending=False)
     found = ", ".join(f"{layer} {value:+.3f}" for layer, value in gain.items())
-    rows.append(_row("4B", "the largest gain in V4 and IT", name, found=found,
+    rows.append(_row("4B", "the largest gain in V4 and IT", name, found=found, by=POINT,
                      verdict=AGREES if set(gain.index[:2]) == {"V4", "IT"} else DIFFERS))  # fmt: skip
     return rows
 
@@ -158,13 +168,12 @@ def _dimensions(study):
     changes = table[(table.metric == "difference") & (table.model == "realnet") & (table.reference == "cornet")]
     changes = changes.set_index("dimension")
     rows = [_row("5A", "strong in IT: food, animal, artificial/hard, electronics, body parts", name,
-                 found=", ".join(strongest.index),
+                 found=", ".join(strongest.index), by=POINT,
                  verdict=_same_names(strongest.index, partial.dimension.unique()))]  # fmt: skip
     for word, sign in (("food", 1), ("artificial", 1), ("electronic", 1), ("animal", -1)):
         claim = f"{word}: {'rises' if sign > 0 else 'falls'} in IT against CORnet"
         part = changes[changes.index.str.contains(word, case=False)].head(1)
-        row = _row("5B", claim, name, part)
-        rows.append(row | ({"verdict": decide(-part.upper, -part.lower)} if sign < 0 and len(part) else {}))
+        rows.append(_row("5B", claim, name, part, falls=sign < 0))
     up = changes[(changes.p < 0.05) & (changes.lower > 0)].value.nlargest(3)
     rows.append(_row("5B", "which dimensions rise most", name, verdict="a list, not a direction",
                      found=", ".join(f"{d} {v:+.3f}" for d, v in up.items()) or "none"))  # fmt: skip
@@ -173,7 +182,7 @@ def _dimensions(study):
     gain = both[both.model == "realnet"].groupby("layer").value.mean()
     gain = (gain - both[both.model == "cornet"].groupby("layer").value.mean()).sort_values(ascending=False)
     found = ", ".join(f"{layer} {value:+.3f}" for layer, value in gain.items()) + f" (mean of {', '.join(top)})"
-    rows.append(_row("5D", "the three strongest dimensions rise most in IT", name, found=found,
+    rows.append(_row("5D", "the three strongest dimensions rise most in IT", name, found=found, by=POINT,
                      verdict=AGREES if gain.index[0] == "IT" else DIFFERS))  # fmt: skip
     return rows
 
@@ -193,6 +202,8 @@ def _betas(study):
 def _behavior(study):
     """Supplement S1: accuracy and error consistency, one row a claim; people simulated or real as the study's."""
     table = load_table(study, "behavior")
+    # of a study without ImageNet's pictures or without people's decisions these columns are absent
+    table = table.reindex(columns=table.columns.union(["condition", "lower", "people", "reference", "upper"]))
     table = table[(table.model == "realnet") & (table.trained_on == "mean")]
     top1 = table[table.metric == "top1_difference"]  # no people in it
     kappa = table[(table.metric == "kappa_difference") & (table.subject == "mean") & (table.condition == "mean")]
@@ -206,7 +217,34 @@ def _behavior(study):
         ("errors more consistent with people's than Control's", like_control, decide, "geirhos2021"),
     ):
         rows.append(_row("S1", claim, dataset, part, verdict=judge(part.lower, part.upper)))
+    by_beta = top1[top1.reference == "cornet"].sort_values("beta")
+    found = ", ".join(f"beta {row.beta:g} {row.value:+.3f}" for row in by_beta.itertuples())
+    steps = np.diff(by_beta.value)
+    verdict = AGREES if (steps <= 0).all() else DIFFERS if (steps > 0).all() else OPEN
+    several = {"found": f"{found} against CORnet", "verdict": verdict} if len(steps) else {"rows": ()}
+    rows.append(_row("S1", "accuracy drops a little with beta", "imagenet", by=POINT, **several))
     return rows
+
+
+def _mean_improvement(ratio, dataset):
+    """The mean ratio over regions, with Student's interval over people, against the paper's 10 %."""
+    people = ratio.groupby("subject").value.mean()
+    mean, (lower, upper) = people.mean(), t_interval(people)
+    found = _percent(mean, "on average")
+    if lower == lower:
+        found += f", {100 * lower:.0f} to {100 * upper:.0f} % over {len(people)} people"
+    verdict = AGREES if lower > 0.1 else DIFFERS if upper < 0.1 else OPEN
+    return _row("1C", "improvement over CORnet above 10 % on average", dataset, found=found, verdict=verdict,
+                value=mean, lower=lower, upper=upper, metric="improvement")  # fmt: skip
+
+
+def _significant_times(rows, sign):
+    """In each layer the number of times with p < .05 on one side of 0."""
+    return rows.assign(hit=(rows.p < 0.05) & (sign * rows.value > 0)).groupby("layer", sort=False).hit.sum()
+
+
+def _counts(counts):
+    return ", ".join(f"{layer} {count}" for layer, count in counts.items())
 
 
 def _not_below(lower, upper):
@@ -215,8 +253,8 @@ def _not_below(lower, upper):
 
 
 def _equal(lower, upper):
-    """Agrees where every interval holds 0: no difference was found, which is not the same as none."""
-    return ABSENT if not len(lower) else (AGREES if ((lower <= 0) & (upper >= 0)).all() else DIFFERS)
+    """No difference found where every interval holds 0; differs where one does not."""
+    return ABSENT if not len(lower) else (NO_DIFFERENCE if ((lower <= 0) & (upper >= 0)).all() else DIFFERS)
 
 
 def _percent(value, words):

@@ -6,6 +6,8 @@ import pingouin
 import pytest
 from scipy.stats import rankdata, sem, spearmanr
 
+from realnet import figures
+from realnet.analyses import paper
 from realnet.analyses.dimensions import beside_truth, dimension_table, top_dimensions
 from realnet.analyses.eeg import eeg_table
 from realnet.analyses.fmri import fmri_differences, similarity_table
@@ -42,6 +44,19 @@ def test_eeg_differences_average_the_teachers_before_the_people(eeg):
         people = rho["realnet", row.layer, row.time] - rho[row.reference, row.layer, row.time]
         assert row.value == pytest.approx(people.mean()) and row.sem == pytest.approx(sem(people))
         assert 0 < row.p <= 1
+
+
+def test_one_persons_eeg_has_differences_and_no_inference(study, networks, eeg, monkeypatch):
+    one = load_prepared(study, "things_eeg2_rdms", "things").isel(subject=[0])
+    monkeypatch.setattr("realnet.analyses.eeg.load_prepared", lambda *_: one)
+    table = eeg_table(study, networks)
+    rows = table[table.metric == "difference"]
+    assert rows.value.notna().all() and rows.p.isna().all() and rows["sem"].isna().all()
+    assert table[table.metric == "improvement"].value.isna().all()
+    figures.plot_eeg_similarity(table)
+    figures.plot_eeg_improvement(table)
+    monkeypatch.setattr(paper, "load_table", lambda *_: table)
+    assert [row["verdict"] for row in paper._eeg(study)[:2]] == ["open", "open"]
 
 
 def test_partial_correlations_are_pingouins(study, networks, dimensions):
