@@ -7,17 +7,21 @@ from pathlib import Path
 
 from snakemake.exceptions import WorkflowError
 
+from realnet.datasets.files import find_files, real_folder
 from realnet.errors import RealnetError
 from realnet.notebook import modules_of
 from realnet.study import REPOSITORY, load_study, project_root
 from realnet.workflow import study_file
 
 
+PYTHON = sys.executable
+NAME = str(config.get("study", "demo"))
+NAME = str(Path(NAME).resolve()) if NAME.endswith((".yml", ".yaml")) else NAME  # as seen from where one called
+
+
 workdir: str(project_root())
 
 
-PYTHON = sys.executable
-NAME = str(config.get("study", "demo"))
 try:
     study = load_study(NAME)
 except RealnetError as error:
@@ -49,8 +53,9 @@ def code(notebook):
 
 
 def files_under(folder, *endings):
-    """Published files that are there; a study of real data is made again when they change."""
-    return sorted(here(path) for path in Path(folder).rglob("*") if path.suffix in endings)
+    """Published files that are there, as the loaders see them; a study of real data is made again when they change."""
+    pattern = rf"[^.{{}}][^{{}}]*\.(?:{'|'.join(endings)})"  # braces are wildcards to Snakemake
+    return [here(path) for path in find_files(folder, pattern)] if Path(folder).is_dir() else []
 
 
 NETWORKS = {network.stem: network for network in study.networks()}
@@ -60,9 +65,12 @@ FMRI = prepared(f"{study.fmri.dataset}_rdms.nc")
 OTHERS = [prepared("horikawa2017_rdms.nc")] if study.fmri.other_subjects else []
 EEG = [prepared(f"{name}_rdms.nc") for name in ("things_eeg2", "things_dimensions")] if study.eeg.subjects else []
 WORLD = [here(study.raw_folder("world.json"))] if study.simulated else []
-RECORDINGS = WORLD or files_under(study.raw_folder(""), ".h5", ".npy", ".csv", ".txt", ".tsv")
-OBJECTS92 = files_under(os.environ.get("REALNET_DATA", project_root() / "data/raw/objects92"), ".mat")
-GEIRHOS = os.environ.get("REALNET_DATA", project_root() / "data/raw/geirhos2021")
+READ = [study.fmri.dataset, "horikawa2017" if OTHERS else None, *(["things_eeg2", "things_dimensions"] if EEG else [])]
+RECORDINGS = WORLD or [
+    file for name in READ if name for file in files_under(study.raw_folder(name), "h5", "npy", "csv", "txt", "tsv")
+]
+OBJECTS92 = files_under(os.environ.get("REALNET_DATA", real_folder(study, "objects92")), "mat")
+GEIRHOS = os.environ.get("REALNET_DATA", real_folder(study, "geirhos2021"))
 
 
 def kept(name):
@@ -98,8 +106,8 @@ CHAPTERS = {
     "07_behavior": dict(
         reads=[
             *[here(study.results, "networks", f"{stem}.safetensors") for stem in NETWORKS],
-            *(WORLD or files_under(study.raw_folder("imagenet"), ".json", ".txt")),
-            *files_under(GEIRHOS, ".csv", ".png", ".json"),
+            *(WORLD or files_under(study.raw_folder("imagenet"), "json", "txt")),
+            *files_under(GEIRHOS, "csv", "png", "json"),
         ],
         writes=[table("behavior.csv")],
         first=True,  # the longest of the chapters that wait for the last network
@@ -113,7 +121,7 @@ CHAPTERS = {
         writes=[table("choices.csv")],
     ),
     "10_objects92": dict(
-        reads=OBJECTS92 + files_under(project_root() / "data/raw/cornet_s", ".pth", ".tar"),
+        reads=OBJECTS92 + files_under(real_folder(study, "cornet_s"), "pth", "tar"),
         writes=[table("objects92.csv")],
     ),
 }
@@ -139,7 +147,7 @@ CHAPTERS["14_robustness"] = dict(
 )
 CHAPTERS["15_scale"] = dict(reads=kept("scale"), writes=[table("scale.csv")])
 CHAPTERS["12_speed"] = dict(
-    reads=files_under(REPOSITORY / "benchmarks" / "results", ".json"),
+    reads=files_under(REPOSITORY / "benchmarks" / "results", "json"),
     writes=[table("speed.csv")],
 )
 
@@ -192,7 +200,7 @@ rule network:
     input:
         code=code("02_training"),
         data=targets_of,
-        weights=[] if study.simulated else files_under(study.raw_folder(study.network.weights), ".pth", ".tar"),
+        weights=[] if study.simulated else files_under(study.raw_folder(study.network.weights), "pth", "tar"),
     output:
         here(study.results, "networks", "{stem}.safetensors"),
         here(study.results, "rdms", "{stem}.nc"),

@@ -276,3 +276,26 @@ def test_a_file_that_no_notebook_makes_is_named(repository):
     finally:
         kept.with_name("elsewhere").rename(kept)
     assert run_study(repository).returncode == 0 and executed.is_file()
+
+
+def test_a_study_of_real_data_reads_what_its_loaders_read_and_no_other_file(repository, tmp_path):
+    """From another folder than that of the results, with recordings behind a link and a name that is a wildcard."""
+    root, disk = tmp_path / "root", tmp_path / "disk"
+    for path in (disk / "sub-01" / "Subject1.h5", root / "data/raw/things_eeg2" / "notes{1}.txt"):
+        path.parent.mkdir(parents=True)
+        path.touch()
+    for name in ("things_dimensions", "geirhos2021/edge", "simulated"):
+        (root / "data" / "raw" / name).mkdir(parents=True)
+        (root / "data" / "raw" / name / "other.csv").touch()
+    (root / "data/raw/shen2019").symlink_to(disk)
+    (root / "data/raw/things_dimensions/._other.csv").touch()  # what macOS leaves beside every file
+    settings = {key: value for key, value in STUDY.items() if key != "simulated"} | {"name": "real", "raw": "data/raw"}
+    (tmp_path / "real.yml").write_text(yaml.safe_dump(settings | {"fmri": {"subjects": [2], "other_subjects": []}}))
+    command = [sys.executable, "-m", "snakemake", "--filegraph", "-s", str(repository / "Snakefile")]
+    command += ["--config", "study=real.yml", "--allowed-rules", "data", "--", "data/prepared/real/shen2019_rdms.nc"]
+    variables = environment(repository) | {"REALNET_ROOT": str(root)}
+    done = subprocess.run(command, cwd=tmp_path, env=variables, capture_output=True, text=True)
+    assert done.returncode == 0, done.stdout + done.stderr
+    assert set(re.findall(r"data/raw/[^\s<,]+", done.stdout)) == {
+        "data/raw/shen2019/sub-01/Subject1.h5", "data/raw/things_dimensions/other.csv"
+    }  # fmt: skip
