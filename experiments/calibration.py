@@ -269,7 +269,8 @@ def main():
             rows, total = rows + found, total + seconds
             print(f"{number}/{len(cells)} in {seconds:.0f} s: {cell}", flush=True)
     settings = arguments | {"level": LEVEL, "mne_flips": N_FLIPS}
-    keep("calibration", pd.DataFrame(rows).reindex(columns=COLUMNS), settings, total)
+    # not the time of this call: it may have found finished cells of earlier ones
+    keep("calibration", pd.DataFrame(rows).reindex(columns=COLUMNS), settings, total / workers)
 
 
 if __name__ == "__main__":

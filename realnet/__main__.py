@@ -4,12 +4,13 @@ import argparse
 import os
 import sys
 from collections.abc import Sequence
+from pathlib import Path
 
 import pandas as pd
 
 from realnet.commands import Parser
 from realnet.datasets import registry
-from realnet.errors import RealnetError
+from realnet.errors import MissingInput, RealnetError
 
 _EPILOG = """NAME is a dataset (shen2019), a group of its files (shen2019-C-vc), a file, or a pattern ('sub-01_*').
 Without names, fetch brings what the analyses of the paper need. Sizes, licences and request forms: data/README.md."""
@@ -21,7 +22,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     data = parser.add_subparsers(dest="topic", required=True).add_parser("data", help="the published datasets")
     commands = data.add_subparsers(dest="command", required=True)
     for name, about in {
-        "status": "what is here, and where the rest is to be had",
+        "status": "what is here, and where to get the rest",
         "fetch": "download what is not here yet; goes on after a break",
         "verify": "read and check again everything that is here",
     }.items():
@@ -34,6 +35,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
     try:
         if options.command == "fetch":
             return fetch(options.names, options.root)
+        if options.root is not None and not Path(options.root).is_dir():
+            raise MissingInput(f"--root {options.root}: expected the folder of raw data, but there is none; correct it")
         table = getattr(registry, options.command)(*options.names, root=options.root)
         print_table(table)
         return int(options.command == "verify" and (table["state"] == "wrong").any())
@@ -46,18 +49,18 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 
 def fetch(names: Sequence[str], root: str | None) -> int:
-    """Fetch file by file: one that cannot be had does not keep the others from coming."""
-    failed = 0
+    """Fetch file by file: one that is not available does not keep the others from coming."""
+    failed, unreachable = 0, set()
     for file in registry.select(names):
         if file.access != "public" and not names:
             continue
         try:
-            print(f"{registry.fetch_file(file, root)}: here and right")
+            print(f"{registry.fetch_file(file, root, unreachable=unreachable)}: present, checks passed")
         except RealnetError as error:
             failed += 1
             print(f"realnet: {error}", file=sys.stderr)
     if not names:
-        print("Not fetched, as they have to be asked for or placed by hand (see `realnet data status`):")
+        print("Not fetched, as they have to be asked for or placed by hand (see `.venv/bin/realnet data status`):")
         print("  " + ", ".join(file.place for file in registry.FILES if file.access != "public"))
     return int(failed > 0)
 

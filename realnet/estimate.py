@@ -1,9 +1,10 @@
 """What a study will take, said before it starts: disk, memory and time, from its settings and from what was measured.
 
 Sizes follow from shapes. Times and memory are those of one run of the demo study on two cores (AMD EPYC, commit
-bdacea7: seconds of its executed notebooks), of ``benchmarks/results/training.json`` (the step of the full network) and
-of ``benchmarks/results/full_size.json`` (recordings of the published size). The memory
-of a kernel is that of ``experiments/results/interruptions.csv``, with which chapter 14 compares the rest.
+bdacea7: seconds of its executed notebooks), of ``experiments/results/scale.csv`` (a step of the full network on one
+thread of a processor without AVX-512; with it the step takes about half) and of ``benchmarks/results/full_size.json``
+(recordings of the published size). The memory of a kernel is that of ``experiments/results/interruptions.csv``, with
+which chapter 14 compares the rest.
 """
 
 import os
@@ -27,7 +28,7 @@ START = 6.0  # seconds of a notebook before it calculates: a kernel, its imports
 CHAPTER = 10.0  # seconds of a notebook that compares and draws: 5 to 16 in the demo
 DECODING = 4.6e-6  # seconds of one core for one pair of images, time, fold and repeat
 FMRI_SUBJECT = 5.1  # seconds of notebook 01 for one person of 15,000 voxels
-IMAGE_SMALL, IMAGE_FULL = 0.0012, 0.58  # seconds of one core an image: whatever the network, and the full CORnet-S
+IMAGE_SMALL, IMAGE_FULL = 0.0006, 1.09  # seconds of one core an image: whatever the network, and the full CORnet-S
 RECORDING = 24.0  # seconds for a gigabyte of simulated recordings
 PYTHON, CHAPTER_01, PARENT = 0.95, 1.6, 0.1  # GiB: a kernel with torch, notebook 01 at full size, papermill of a job
 ACTIVATIONS = 0.105  # GiB an image of a batch of the full CORnet-S at 224 x 224
@@ -62,7 +63,7 @@ def estimate(study, cores="all", finished=True):
       trained its checkpoint holds three times as much (Adam's two moments);
     - RDMs: 8 bytes a pair and layer, region or time, and 96 for the names of the pair;
     - memory of a training: 0.95 GiB + 16 bytes a parameter + 0.105 GiB w (size / 224)^2 an image of a batch;
-    - time of a training: images x epochs x (0.0012 + 0.58 w^2 (size / 224)^2) seconds of one core; half in bfloat16.
+    - time of a training: images x epochs x (0.0006 + 1.09 w^2 (size / 224)^2) seconds of one core; half in bfloat16.
       With a GPU it takes less;
     - time of decoding: 4.6 microseconds of one core a pair, time, fold and repeat.
 

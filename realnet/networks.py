@@ -24,7 +24,7 @@ from realnet.training import align
 def load_pretrained(study):
     """The CORnet-S that the study starts from, as published; its checkpoint lies under ``raw/<network.weights>``."""
     folder = study.raw_folder(study.network.weights)
-    return load_cornet_s(find_one(folder, r".*\.(pth|pt|pth\.tar)", "the checkpoint of CORnet-S"))
+    return load_cornet_s(find_one(folder, r"[^.].*\.(pth|pt|pth\.tar)", "the checkpoint of CORnet-S"))
 
 
 def load_stimuli(study, stimulus_set):

@@ -27,7 +27,7 @@ def project_root():
 
 
 def check_environment():
-    """Refuse folders in the environment that nothing could be read from; the first thing that reading a study does.
+    """Refuse variables of the environment that are wrong; the first thing that reading a study does.
 
     A ``REALNET_DATA`` that is not there is no error: chapter 10 says so, and goes without its real people.
 
@@ -40,6 +40,11 @@ def check_environment():
     given = os.environ.get("REALNET_DATA")
     if given is not None:
         _check_path("REALNET_DATA", given)
+    gpus = os.environ.get("REALNET_SLURM_GPUS", "1")
+    if not (gpus.isascii() and gpus.isdigit()):
+        raise InvalidInput(
+            f"REALNET_SLURM_GPUS is {gpus!r}: it must be a whole number of GPUs, such as 1, or 0 for none"
+        )
 
 
 def _check_path(variable, given):

@@ -200,4 +200,17 @@ def load_study(name):
         raise MissingInput(
             f"no study file {path}{meant} use one of {', '.join(known)}, or the path of your own .yml file"
         )
-    return validate(Study, read_study_file(path), path)
+    study = validate(Study, read_study_file(path), path)
+    _check_name(study.name, path.resolve())
+    return study
+
+
+def _check_name(name, path):
+    """Results lie under the name of a study: a copied file must not write over those of the file it was copied from."""
+    folder = (REPOSITORY / "studies").resolve()
+    taken = folder / f"{name}.yml"
+    if path != taken and (path.parent == folder or taken.is_file()):
+        raise InvalidInput(
+            f"{path}: name is {name!r}, under which the results of {taken} lie; expected {path.stem!r}, as the file is"
+            " called"
+        )

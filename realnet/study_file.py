@@ -16,7 +16,7 @@ PLAIN = [f"tag:yaml.org,2002:{name}" for name in ("null", "bool", "int", "float"
 
 
 class _Loader(yaml.SafeLoader):
-    """The plain part of YAML, a date being text; a key that stands twice and aliases (``*name``) are errors."""
+    """The plain part of YAML, a date being text; a key that appears twice and aliases (``*name``) are errors."""
 
     yaml_constructors = {
         tag: make for tag, make in yaml.SafeLoader.yaml_constructors.items() if tag in PLAIN or tag is None
@@ -32,7 +32,7 @@ class _Loader(yaml.SafeLoader):
         for key in (node for node, _ in node.value):
             name = key.value if isinstance(key, yaml.ScalarNode) else None
             if name in seen:
-                raise yaml.YAMLError(f"the key {shown(name)} stands twice, in line {key.start_mark.line + 1}")
+                raise yaml.YAMLError(f"the key {shown(name)} appears twice, in line {key.start_mark.line + 1}")
             seen |= {name} - {None}
         return super().construct_mapping(node, deep)
 

@@ -19,7 +19,10 @@ from realnet.provenance import SETTINGS, settings_hash
 from realnet.study import REPOSITORY, Study, load_study
 
 NOTEBOOKS = sorted((REPOSITORY / "notebooks").glob("*.ipynb"))
-BASES = {name: yaml.safe_load((REPOSITORY / f"studies/{name}.yml").read_text()) for name in ("demo", "own", "paper")}
+BASES = {
+    name: yaml.safe_load((REPOSITORY / f"studies/{name}.yml").read_text()) | {"name": "generated"}
+    for name in ("demo", "own", "paper")
+}
 
 #: Every key of the schema, as (section, key); section "" holds the keys outside of sections.
 SECTIONS = ("simulated", "network", "fmri", "training", "eeg", "inference")
@@ -190,7 +193,7 @@ def test_a_wrong_value_is_refused_by_the_name_of_its_key(tmp_path, key, value):
 @pytest.mark.parametrize(
     ("text", "words"),
     [
-        ("epochs: 3\nepochs: 4", ["'epochs' stands twice"]),
+        ("epochs: 3\nepochs: 4", ["'epochs' appears twice"]),
         ("a: &a [1]\nb: *a", ["alias"]),
         ("x: " + "[" * 3000, ["not valid YAML", "nested"]),
         ("x: " + "[" * 50000 + "]" * 49000, ["nested too deeply", "more than"]),
@@ -293,9 +296,11 @@ def test_a_device_that_is_not_here_is_refused():
         ("REALNET_DATA", "", ["must be the absolute path"]),
         ("REALNET_DATA", "../shared", ["must be the absolute path"]),
         ("REALNET_DATA", __file__, ["is a file"]),
+        ("REALNET_SLURM_GPUS", "one", ["'one'", "whole number"]),
+        ("REALNET_SLURM_GPUS", "-1", ["'-1'", "whole number"]),
     ],
 )
-def test_a_wrong_folder_in_the_environment_is_refused_by_name(monkeypatch, variable, value, words):
+def test_a_wrong_variable_in_the_environment_is_refused_by_name(monkeypatch, variable, value, words):
     monkeypatch.setenv(variable, value)
     for refuse in (check_environment, lambda: load_study("demo")):
         with pytest.raises(InvalidInput) as error:

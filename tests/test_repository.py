@@ -55,6 +55,12 @@ def cells(notebook):
     return json.loads(notebook.read_text(encoding="utf-8"))["cells"]
 
 
+def links_in(text):
+    """What the links of a Markdown text point to, without those that leave the repository."""
+    targets = re.findall(r"\]\(([^)#\s]+)", text)
+    return [target for target in targets if not target.startswith(("http", "mailto"))]
+
+
 def code_of(cell):
     return TransformerManager().transform_cell("".join(cell["source"]))
 
@@ -109,14 +115,14 @@ def test_the_workflow_and_the_book_know_every_notebook():
 
 def test_links_in_written_pages_lead_somewhere():
     pages = [*REPOSITORY.glob("*.md"), *(REPOSITORY / "data").glob("*.md"), *(REPOSITORY / "benchmarks").glob("*.md")]
-    links = [
-        (page.name, target)
-        for page in pages
-        for target in re.findall(r"\]\(([^)#\s]+)", page.read_text(encoding="utf-8"))
-        if not target.startswith(("http", "mailto"))
-    ]
+    links = [(page, target) for page in pages for target in links_in(page.read_text(encoding="utf-8"))]
     assert len(links) > 15
-    assert [(page, target) for page, target in links if not (REPOSITORY / target).exists()] == []
+    assert [(page.name, target) for page, target in links if not (page.parent / target).exists()] == []
+
+
+def test_links_in_notebooks_lead_to_files_beside_them(notebook):
+    markdown = ["".join(cell["source"]) for cell in cells(notebook) if cell["cell_type"] == "markdown"]
+    assert [target for text in markdown for target in links_in(text) if not (notebook.parent / target).is_file()] == []
 
 
 def test_targets_named_in_the_readme_exist():

@@ -156,3 +156,16 @@ def test_the_layers_a_study_may_name_are_those_of_cornet():
     assert all(
         Study.model_validate({"name": "x", "description": "d", "training": {"layers": [layer]}}) for layer in LAYERS
     )
+
+
+def test_a_copied_study_file_cannot_write_over_the_results_of_its_original(tmp_path):
+    original = (REPOSITORY / "studies" / "paper.yml").read_text()
+    copy = tmp_path / "mine.yml"
+    copy.write_text(original)
+    with pytest.raises(InvalidInput, match=r"mine\.yml: name is 'paper', .*paper\.yml lie; expected 'mine'"):
+        load_study(str(copy))
+    copy.write_text(original.replace("name: paper", "name: mine"))
+    assert load_study(str(copy)).name == "mine"
+    link = tmp_path / "link.yml"
+    link.symlink_to(REPOSITORY / "studies" / "paper.yml")
+    assert load_study(str(link)).name == "paper"

@@ -90,7 +90,7 @@ def against_exact(table, ours="cluster mass"):
 
 def describe_cells(table):
     """The table with ``cell``: in words, what distinguishes its cells from each other (what all share is left out)."""
-    words = {"n_subjects": "{:.0f} people", "n_images": "{:.0f} images", "n_layers": "{:.0f} layers",
+    words = {"profile": "{}", "n_subjects": "{:.0f} people", "n_images": "{:.0f} images", "n_layers": "{:.0f} layers",
              "subject_sd": "people differ by {:g}", "autocorrelation": "autocorrelation {:g}",
              "shared_offset": "offset {:g}", "width": "{:.0f} times", "effect": "effect {:g}"}  # fmt: skip
     words = {name: word for name, word in words.items() if table[name].nunique(dropna=False) > 1}

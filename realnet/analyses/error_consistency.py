@@ -12,11 +12,12 @@ from realnet import provenance
 from realnet.analyses.behavior import measure_rows, resampled_sums
 from realnet.behavior import category_decisions, classify_files, consistency_of_rates
 from realnet.datasets import geirhos2021
+from realnet.datasets.files import real_folder
 from realnet.efficientnet import EfficientNetLite0
 from realnet.errors import InvalidInput, MissingInput
 from realnet.networks import load_network
 from realnet.statistics import confidence_interval
-from realnet.study import Network, project_root
+from realnet.study import Network
 
 
 class Experiment(NamedTuple):
@@ -38,51 +39,57 @@ class Experiment(NamedTuple):
 def find_experiments(study):
     """The experiments with people that are at hand, and sentences on what is missing.
 
-    The simulated ones lie in the study's world, the published ones below ``REALNET_DATA`` or ``data/raw/geirhos2021``.
+    The simulated ones lie in the study's world; the published ones below ``REALNET_DATA``, else below ``geirhos2021``
+    in the study's raw folder or in ``data/raw``. One that is damaged or lacks something is left out with a sentence.
 
     Returns
     -------
     (list of Experiment, list of str)
     """
-    fetched = project_root() / "data" / "raw" / "geirhos2021"
-    places = [(Path(os.environ.get("REALNET_DATA", fetched)), "real")]
+    places = [(Path(os.environ.get("REALNET_DATA", real_folder(study, "geirhos2021"))), "real")]
     if study.simulated:
         places.insert(0, (study.raw_folder("geirhos2021"), "simulated"))
     experiments, sentences = [], []
     for root, people in places:
         try:
-            experiments += read_experiments(root, people)
+            names = geirhos2021.find_experiments(root)
         except MissingInput as error:
             sentences.append(f"The experiments with {people} people were left out: {error}.")
+            continue
+        for name in names:
+            try:
+                experiments.append(read_experiment(root, people, name))
+            except (InvalidInput, MissingInput) as error:  # does not cost a study of days the others
+                sentences.append(f"The experiment {name} with {people} people was left out: {error}.")
     return experiments, sentences
 
 
-def read_experiments(root, people):
-    """All experiments below a folder; raises what :mod:`realnet.datasets.geirhos2021` raises."""
-    decisions = geirhos2021.load(root)
-    categories = geirhos2021.load_categories(root, set(decisions.category))
-    found = []
-    for name, table in decisions.groupby("experiment"):
-        trials = table[["condition", "stimulus", "category", "imagename"]].drop_duplicates(["condition", "stimulus"])
-        trials = trials.sort_values(["condition", "stimulus"], ignore_index=True)
-        keys = pd.MultiIndex.from_frame(trials[["condition", "stimulus"]])
-        right = {
-            subject: part.set_index(["condition", "stimulus"]).correct.reindex(keys)
-            for subject, part in table.groupby("subject")
-        }
-        if incomplete := [subject for subject, values in right.items() if values.isna().any()]:
-            raise InvalidInput(
-                f"{root}: {incomplete[0]} decided on {right[incomplete[0]].notna().sum()} of {len(trials)} pictures of"
-                f" {name}, but error consistency needs the same for all: get the file again, or leave it out"
-            )
-        subjects = sorted(table.subject[table.person].unique())
-        paths = geirhos2021.find_images(root, trials)
-        own = {c: categories[c] for c in categories if c in set(trials.category)}
-        right = {subject: values.to_numpy(dtype=bool) for subject, values in right.items()}
-        correct = np.stack([right.pop(subject) for subject in subjects])
-        files = [*geirhos2021.find_decisions(root), *sorted({path.parent for path in paths})]
-        found.append(Experiment(name, people, trials.assign(path=paths), subjects, correct, right, own, files))
-    return found
+def read_experiment(root, people, name):
+    """One experiment below a folder; raises what :mod:`realnet.datasets.geirhos2021` raises."""
+    table = geirhos2021.load(root, name)
+    trials = table[["experiment", "condition", "stimulus", "category", "imagename"]]
+    trials = trials.drop_duplicates(["condition", "stimulus"])
+    trials = trials.sort_values(["condition", "stimulus"], ignore_index=True)
+    keys = pd.MultiIndex.from_frame(trials[["condition", "stimulus"]])
+    right = {
+        subject: part.set_index(["condition", "stimulus"]).correct.reindex(keys)
+        for subject, part in table.groupby("subject")
+    }
+    if incomplete := [subject for subject, values in right.items() if values.isna().any()]:
+        raise InvalidInput(
+            f"{root}: {incomplete[0]} decided on {right[incomplete[0]].notna().sum()} of {len(trials)} pictures of"
+            f" {name}, but error consistency needs the same for all: get the file again, or leave it out"
+        )
+    subjects = sorted(table.subject[table.person].unique())
+    if not subjects:
+        raise MissingInput(f"{root}: {name} has decisions of networks, but of no person; see data/README.md")
+    paths = geirhos2021.find_images(root, trials)
+    categories = geirhos2021.load_categories(root, set(trials.category))
+    right = {subject: values.to_numpy(dtype=bool) for subject, values in right.items()}
+    correct = np.stack([right.pop(subject) for subject in subjects])
+    files = [*geirhos2021.find_decisions(root), *sorted({path.parent for path in paths})]
+    trials = trials.drop(columns="experiment").assign(path=paths)
+    return Experiment(name, people, trials, subjects, correct, right, categories, files)
 
 
 def decide_trials(study, experiment, networks, device="auto"):

@@ -10,7 +10,8 @@ from realnet.activations import compute_model_rdms, prepare_arrays
 from realnet.analyses.common import add_ceilings
 from realnet.cornet import LAYERS, load_cornet_s
 from realnet.datasets import objects92
-from realnet.datasets.files import find_files, find_one
+from realnet.datasets.fetching import FETCH
+from realnet.datasets.files import find_files, find_one, real_folder
 from realnet.efficientnet import EFFICIENTNET_LAYERS, EfficientNetLite0
 from realnet.errors import MissingInput
 from realnet.similarity import compare_rdms, noise_ceiling
@@ -18,21 +19,23 @@ from realnet.study import project_root
 
 
 def load_if_present(study):
-    """The 92 objects, from ``REALNET_DATA`` or ``data/raw/objects92``, or None; and a sentence that says which.
+    """The 92 objects or None, and a sentence that says which.
+
+    They lie below ``REALNET_DATA``, else below ``objects92`` in the study's raw folder or in ``data/raw``.
 
     Returns
     -------
     (Dataset or None, str)
     """
     fetched = project_root() / "data" / "raw" / "objects92"
-    folder = Path(os.environ.get("REALNET_DATA", fetched))
+    folder = Path(os.environ.get("REALNET_DATA", real_folder(study, "objects92")))
     try:
         objects = objects92.load(folder)
         provenance.note(study, *find_files(folder, r".*\.mat"))
         return objects, "the 92 objects and the RDMs of 15 people are here"
     except MissingInput as error:
         return None, (
-            f"This chapter was left out: {error}. `realnet data fetch objects92` brings them to {fetched}, or set"
+            f"This chapter was left out: {error}. `{FETCH} objects92` brings them to {fetched}, or set"
             " REALNET_DATA to a folder that holds them; then run this notebook again."
         )
 
@@ -40,12 +43,12 @@ def load_if_present(study):
 def real_networks(study):
     """ImageNet-trained networks that are at hand: dict name -> (network, layers).
 
-    EfficientNet-Lite0 comes as a package; CORnet-S where ``data/raw/cornet_s`` holds its published weights.
+    EfficientNet-Lite0 comes as a package; CORnet-S where ``cornet_s`` in the study's raw folder or in ``data/raw``
+    holds its published weights.
     """
     networks = {"efficientnet-lite0": (EfficientNetLite0(), EFFICIENTNET_LAYERS)}
     try:
-        folder = project_root() / "data" / "raw" / "cornet_s"
-        weights = find_one(folder, r".*\.(pth|pth\.tar)", "the checkpoint of CORnet-S")
+        weights = find_one(real_folder(study, "cornet_s"), r"[^.].*\.(pth|pth\.tar)", "the checkpoint of CORnet-S")
     except MissingInput:
         return networks
     provenance.note(study, weights)

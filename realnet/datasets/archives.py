@@ -1,5 +1,6 @@
 """Unpacking downloaded zip files, without letting them write anywhere else."""
 
+import re
 import shutil
 import stat
 import struct
@@ -8,9 +9,12 @@ import zipfile
 import zlib
 from pathlib import Path, PurePosixPath
 
+from realnet.datasets.files import is_dead, owner
 from realnet.errors import InvalidInput, RealnetError
 
 _MOST_BYTES = 40_000_000_000  # the largest published archive holds a few gigabytes
+#: The folder that an archive is unpacked in: ``.unpacking-HOST-PROCESS-RANDOM``.
+_ROOM = re.compile(r"\.unpacking-([^-]+)-(\d+)-.+")
 
 
 def unpack_zip(archive: Path, folder: Path) -> None:
@@ -20,8 +24,10 @@ def unpack_zip(archive: Path, folder: Path) -> None:
     if the contents are implausibly large; `RealnetError` if the disk cannot take them.
     """
     folder.mkdir(parents=True, exist_ok=True)
+    _remove_leftovers(folder)
+    prefix = f".unpacking-{owner()}-"
     try:
-        with zipfile.ZipFile(archive) as content, tempfile.TemporaryDirectory(dir=folder, prefix=".unpacking-") as room:
+        with zipfile.ZipFile(archive) as content, tempfile.TemporaryDirectory(dir=folder, prefix=prefix) as room:
             if (
                 len(content.infolist()) != _count_members(archive) or not content.infolist()
             ):  # zipfile drops what follows a damaged entry
@@ -30,7 +36,7 @@ def unpack_zip(archive: Path, folder: Path) -> None:
             _check_members(archive, members)
             for member in members:
                 content.extract(member, room)
-            for top in sorted(Path(room).iterdir()):
+            for top in _last_first(Path(room)):
                 _merge(top, folder / top.name)
     except (zipfile.BadZipFile, zlib.error, EOFError, NotImplementedError, ValueError, IndexError) as error:
         if isinstance(error, RealnetError):
@@ -74,10 +80,23 @@ def _check_members(archive: Path, members: list[zipfile.ZipInfo]) -> None:
         raise InvalidInput(f"{archive}: refused, because it would fill more than {_MOST_BYTES / 1e9:.0f} GB")
 
 
+def _remove_leftovers(folder: Path) -> None:
+    """Remove what a killed process had unpacked; what one that is alive unpacks at this time stays."""
+    for room in folder.glob(".unpacking-*"):
+        found = _ROOM.fullmatch(room.name)
+        if found is None or is_dead(found[1], int(found[2])):
+            shutil.rmtree(room, ignore_errors=True)
+
+
+def _last_first(folder: Path) -> list[Path]:
+    """What lies in a folder, the first name last: by a file of the first ones the catalogue tells whether all came."""
+    return sorted(folder.iterdir(), reverse=True)
+
+
 def _merge(source: Path, target: Path) -> None:
     """Move a file or folder to its place; a folder that is there already is filled up."""
     if source.is_dir() and target.is_dir():
-        for child in sorted(source.iterdir()):
+        for child in _last_first(source):
             _merge(child, target / child.name)
     else:
         if target.exists() and not target.is_dir():

@@ -5,18 +5,23 @@ pooch does the hashing; the transfer is our own, because pooch starts a broken d
 
 import http.client
 import shutil
+import socket
 import time
 import urllib.error
 import urllib.request
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
+from urllib.parse import urlsplit
 
 import pooch
 from tqdm import tqdm
 
 from realnet.errors import InvalidInput, MissingInput, RealnetError
+
+#: The command that brings published files, as sentences name it.
+FETCH = ".venv/bin/realnet data fetch"
 
 _AGENT = "realnet/0.1 (research data download)"
 # Endings whose files begin with known bytes: a login page is never taken for one of them.
@@ -36,7 +41,11 @@ _REFUSALS = {
 
 
 class _Broken(Exception):
-    """The transfer stopped, and trying again may help."""
+    """The transfer stopped, and trying again may help; `silent`: the host did not answer at all."""
+
+    def __init__(self, sentence: str, silent: bool = False):
+        super().__init__(sentence)
+        self.silent = silent
 
 
 def find_problem(path: Path, size: int | None, known_hash: str | None, ending: str = "") -> str | None:
@@ -71,7 +80,9 @@ class Download:
     The bytes go to `<target>.part`. A later run goes on from there if the server can (Range) and it is the same file
     (its hash is known, or the server's mark of the version, ETag, is the same), else it starts again. A connection that
     stalls for `timeout` s or breaks, and the answers 202, 408, 429 and 5xx, are tried again: `attempts` times without a
-    new byte, with pauses that grow from `pause` s. `size` and `known_hash` as in `find_problem`; `page`: where people
+    new byte, with pauses that grow from `pause` s, each with a sentence to `report`; a name that is not known in the
+    network is not asked for again. `unreachable`: hosts that did not answer, which are not tried; one more joins them
+    when it does not answer. `size` and `known_hash` as in `find_problem`; `page`: where people
     can fetch the file by hand.
     """
 
@@ -84,6 +95,13 @@ class Download:
     attempts: int = 6
     pause: float = 2.0
     progress: bool = True
+    report: Callable[[str], None] = print
+    unreachable: set[str] = field(default_factory=set)
+
+    @property
+    def host(self) -> str:
+        """The machine that the file comes from."""
+        return urlsplit(self.address).netloc
 
     @property
     def part(self) -> Path:
@@ -103,6 +121,11 @@ class Download:
         """
         if not self.address.startswith(("https://", "http://")):
             raise InvalidInput(f"{self.target}: expected an http(s) address, got {self.address!r}")
+        if self.host in self.unreachable:
+            raise MissingInput(
+                f"{self.target}: {self.host} could not be reached for another file, so it was not asked for this one;"
+                f" {self._by_hand()}"
+            )
         self._disk(lambda: self.target.parent.mkdir(parents=True, exist_ok=True))
         if self.known_hash is None and not self.mark.exists():
             self._forget()
@@ -128,12 +151,18 @@ class Download:
                 return self._transfer()
             except _Broken as problem:
                 failures = 1 if self._here() > before else failures + 1
-                if failures >= self.attempts:
+                reason = getattr(problem.__cause__, "reason", problem.__cause__)
+                if failures >= self.attempts or isinstance(reason, socket.gaierror):  # no network, or no such host
+                    if problem.silent:
+                        self.unreachable.add(self.host)
                     raise MissingInput(
-                        f"{self.target}: {problem}; {self._here()} bytes are kept for the next `realnet data fetch`:"
+                        f"{self.target}: {problem}; {self._here()} bytes are kept for the next `{FETCH}`:"
                         f" {self._by_hand()}"
                     ) from problem
-                time.sleep(min(self.pause * 2 ** (failures - 1), 60))
+                pause = min(self.pause * 2 ** (failures - 1), 60)
+                attempt = f"attempt {failures + 1} of {self.attempts}"
+                self.report(f"{self.target.name}: {problem}; trying again in {pause:.0f} s ({attempt})")
+                time.sleep(pause)
 
     def _transfer(self) -> None:
         """One request for what is still to come. Raises `_Broken` if it stops early."""
@@ -183,7 +212,8 @@ class Download:
             reason = _REFUSALS.get(error.code, f"answered {error.code} ({error.reason})")
             raise MissingInput(f"{self.target}: {self.address} {reason}; {self._by_hand()}") from error
         except (OSError, ValueError, http.client.HTTPException) as error:
-            raise _Broken(f"{self.address} cannot be reached ({getattr(error, 'reason', error)})") from error
+            reason = getattr(error, "reason", error)
+            raise _Broken(f"{self.address} cannot be reached ({reason})", silent=True) from error
         if response.status == 202:
             response.close()
             raise _Broken(

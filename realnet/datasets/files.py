@@ -9,8 +9,13 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from tempfile import mkstemp
+from typing import TYPE_CHECKING
 
 from realnet.errors import InvalidInput, MissingInput, RealnetError
+from realnet.places import project_root
+
+if TYPE_CHECKING:
+    from realnet.study import Study
 
 #: How a file is called while it is written: ``.NAME.RANDOM.HOST-PROCESS.part``; tells whether its writer is alive.
 _PART = re.compile(r"\..+\.([^.]+)-(\d+)\.part")
@@ -24,19 +29,31 @@ class CannotWrite(RealnetError, OSError):
 def find_files(root: str | Path, pattern: str) -> list[Path]:
     """All files below `root`, at any depth, whose name matches the regular expression `pattern` in full; sorted.
 
+    What lies in a hidden folder is left out: it is of the system (`.Trashes`), or of an archive that is being unpacked.
     Raises `MissingInput` if `root` is not a folder.
     """
     root = Path(root)
     if not root.is_dir():
         raise MissingInput(f"{root}: expected a folder with the published files, but there is none; see data/README.md")
     name = re.compile(pattern)
-    found = [
-        Path(folder) / file
-        for folder, _, files in os.walk(root, followlinks=True)
-        for file in files
-        if name.fullmatch(file)
-    ]
+    found = [Path(folder) / file for folder, _, files in _walk(root) for file in files if name.fullmatch(file)]
     return sorted(found)
+
+
+def _walk(root: Path) -> Iterator[tuple[str, list[str], list[str]]]:
+    """`os.walk`, without hidden folders."""
+    for folder, folders, files in os.walk(root, followlinks=True):
+        folders[:] = [name for name in folders if not name.startswith(".")]
+        yield folder, folders, files
+
+
+def real_folder(study: "Study", dataset: str) -> Path:
+    """Where real published files lie: in the raw folder of the study, or in `data/raw` where that has them alone.
+
+    The own raw folder of a simulated study holds its world, whose files bear the same names.
+    """
+    own, shared = study.raw_folder(dataset), project_root() / "data" / "raw" / dataset
+    return shared if study.simulated or (shared.is_dir() and not own.is_dir()) else own
 
 
 def find_one(root: str | Path, pattern: str, what: str) -> Path:
@@ -80,7 +97,7 @@ def whole_file(path: str | Path, room: int = 0) -> Iterator[Path]:
         path.parent.mkdir(parents=True, exist_ok=True)
         if room > shutil.disk_usage(path.parent).free:
             raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC), str(path))
-        handle, name = mkstemp(prefix=f".{path.name}.", suffix=f".{_host()}-{os.getpid()}.part", dir=path.parent)
+        handle, name = mkstemp(prefix=f".{path.name}.", suffix=f".{owner()}.part", dir=path.parent)
         os.close(handle)
         temporary = Path(name)
         yield temporary
@@ -128,10 +145,20 @@ def remove_unfinished(folder: str | Path) -> list[Path]:
     removed = []
     for path in Path(folder).rglob(".*.part"):
         found = _PART.fullmatch(path.name)
-        if found and found[1] == _host() and not _is_alive(int(found[2])):
+        if found and is_dead(found[1], int(found[2])):
             path.unlink(missing_ok=True)
             removed.append(path)
     return removed
+
+
+def owner() -> str:
+    """This machine and process, as part of the name of what is unfinished; `is_dead` asks for them."""
+    return f"{_host()}-{os.getpid()}"
+
+
+def is_dead(host: str, process: int) -> bool:
+    """Whether a process that `owner` named is over; of another machine's processes nothing is known."""
+    return host == _host() and not _is_alive(process)
 
 
 def _is_alive(process: int) -> bool:

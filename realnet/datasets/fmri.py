@@ -1,5 +1,6 @@
 """From a BData file to labelled responses: which sample shows which image, mean over repeats, ROI masks."""
 
+import re
 from collections.abc import Mapping, Sequence
 
 import numpy as np
@@ -10,6 +11,9 @@ from realnet.datasets.bdata import BData, stimulus_name
 from realnet.errors import InvalidInput
 
 REQUIRED_ROIS = ("V1", "V2", "V3", "V4", "LOC")
+
+# How names of images in a vmap may end.
+_IMAGE_ENDING = re.compile(r"\.(?:jpe?g|png|tiff?|bmp)$", re.IGNORECASE)
 
 
 def read_stimuli(bdata: BData, rows: np.ndarray, names: Mapping[int, str]) -> np.ndarray:
@@ -23,7 +27,7 @@ def read_stimuli(bdata: BData, rows: np.ndarray, names: Mapping[int, str]) -> np
     if "stimulus_name" in bdata.metadata and "stimulus_name" in bdata.vmap:
         texts = bdata.vmap["stimulus_name"]
         numbers = bdata.labels("stimulus_name")[rows, 0]
-        named = {number: text.rsplit("/", 1)[-1].removesuffix(".JPEG") for number, text in texts.items()}
+        named = {number: _IMAGE_ENDING.sub("", text.rsplit("/", 1)[-1]) for number, text in texts.items()}
     else:
         numbers = _label_numbers(bdata)[rows]
         named = {}
@@ -88,8 +92,9 @@ def load_samples(bdata: BData, rows: np.ndarray, stimuli: np.ndarray, voxels: st
     responses = np.empty((int(rows.sum()), int(columns.sum())))
     for here, block in bdata.blocks(columns, rows, chunk):
         responses[place[here]] = block
-    _check_finite(bdata, responses)
-    data = xr.Dataset({"responses": (("sample", "voxel"), responses)}, coords=read_rois(bdata, columns))
+    rois = read_rois(bdata, columns)
+    _check_finite(bdata, responses, rois)
+    data = xr.Dataset({"responses": (("sample", "voxel"), responses)}, coords=rois)
     return data.assign_coords(stimulus=("sample", stimuli), **_positions(bdata, columns))
 
 
@@ -106,9 +111,10 @@ def load_means(bdata: BData, rows: np.ndarray, stimuli: np.ndarray, voxels: str,
         with np.errstate(over="ignore", invalid="ignore"):  # what is not finite is reported below
             for row, sample in zip(place[here], block, strict=True):
                 sums[which[row]] += sample
-    _check_finite(bdata, sums)
+    rois = read_rois(bdata, columns)
+    _check_finite(bdata, sums, rois)
     sums /= counts[:, None]
-    data = xr.Dataset({"responses": (("stimulus", "voxel"), sums)}, coords=read_rois(bdata, columns))
+    data = xr.Dataset({"responses": (("stimulus", "voxel"), sums)}, coords=rois)
     return data.assign_coords(stimulus=names, **_positions(bdata, columns))
 
 
@@ -184,11 +190,16 @@ def _positions(bdata: BData, columns: np.ndarray) -> dict[str, tuple[str, np.nda
     return {key[-1]: ("voxel", bdata.metadata[key][columns]) for key in keys}
 
 
-def _check_finite(bdata: BData, responses: np.ndarray) -> None:
-    """Raise `InvalidInput` if a voxel holds NaN or infinity."""
-    bad = int((~np.isfinite(responses)).any(axis=0).sum()) if not np.isfinite(responses.sum()) else 0
-    if bad:
+def _check_finite(bdata: BData, responses: np.ndarray, rois: xr.Coordinates) -> None:
+    """Raise `InvalidInput` if a voxel of an ROI holds NaN or infinity.
+
+    Others are never used, and whole-brain files have some that were outside the brain in a run.
+    """
+    if np.isfinite(responses.sum()):
+        return
+    used = rois["roi"].to_numpy().any(axis=0)
+    if bad := int((~np.isfinite(responses)).any(axis=0)[used].sum()):
         raise InvalidInput(
-            f"{bdata.path}: expected finite responses, but {bad} of {responses.shape[1]} voxels hold NaN or infinity;"
-            " fetch the file again, or take another generation of it"
+            f"{bdata.path}: expected finite responses, but {bad} of {used.sum()} voxels of its ROIs hold NaN or"
+            " infinity; fetch the file again, or take another generation of it"
         )

@@ -12,7 +12,7 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
-from realnet.datasets.files import find_files, find_one
+from realnet.datasets.files import find_files
 from realnet.errors import InvalidInput, MissingInput
 
 COLUMNS = ("subj", "session", "trial", "rt", "object_response", "category", "condition", "imagename")
@@ -20,13 +20,23 @@ COLUMNS = ("subj", "session", "trial", "rt", "object_response", "category", "con
 #: The answer of a person who did not answer in time; it counts as wrong.
 NO_RESPONSE = "na"
 
-_DECISIONS = r"(?i)(?P<experiment>.+)_(?:subject-\d+|[a-z0-9.+-]+)_session_\d+\.csv"
+_DECISIONS = r"(?i)(?P<experiment>[^.].*)_(?:subject-\d+|[a-z0-9.+-]+)_session_\d+\.csv"
 _IMAGE = r"(?i)[^.].*\.(?:png|jpe?g)"
+# Experiments whose pictures are published under the names of the objects, the same in all of them.
+_PLAINLY_NAMED = ("edge", "silhouette", "cue-conflict", "texture", "greyscale")
 _MAPPING = r"sixteen_class_mapping\.json|human_categories\.py"
 
 
-def load(root: str | Path) -> pd.DataFrame:
-    """The decisions of people and networks, one row a trial.
+def find_experiments(root: str | Path) -> list[str]:
+    """The names of the experiments whose decisions lie below a folder, sorted.
+
+    Raises `MissingInput` if there is none.
+    """
+    return sorted({_experiment_of(path) for path in _find_decisions(root)})
+
+
+def load(root: str | Path, experiment: str | None = None) -> pd.DataFrame:
+    """The decisions of people and networks, one row a trial; of one experiment, or of all that are here.
 
     `root`: a folder that holds the published CSV files under their published names, at any depth. Returns the columns
     `experiment` (the beginning of the file's name) `subject` (`subject-01`, or the name of a network) `person` (bool)
@@ -35,12 +45,7 @@ def load(root: str | Path) -> pd.DataFrame:
     Raises `MissingInput` if there is no such file, `InvalidInput` if one is damaged, holds a trial without a picture,
     a response that is no category of its experiment, or the same picture twice in one condition of a person.
     """
-    paths = find_files(root, _DECISIONS)
-    if not paths:
-        raise MissingInput(
-            f"{root}: expected <experiment>_subject-01_session_1.csv and further decisions of people below this folder,"
-            " but there are none; see data/README.md"
-        )
+    paths = _find_decisions(root, experiment)
     tables = [_read_decisions(path) for path in paths]
     for path, table in zip(paths, tables, strict=True):
         experiment = table.experiment.iloc[0]
@@ -68,6 +73,24 @@ def find_decisions(root: str | Path) -> list[Path]:
     return find_files(root, f"{_DECISIONS}|{_MAPPING}")
 
 
+def _find_decisions(root: str | Path, experiment: str | None = None) -> list[Path]:
+    """The CSV files of one experiment, or of all; raises `MissingInput` if there is none."""
+    paths = find_files(root, _DECISIONS)
+    if experiment is not None:
+        paths = [path for path in paths if _experiment_of(path) == experiment]
+    if not paths:
+        raise MissingInput(
+            f"{root}: expected {experiment or '<experiment>'}_subject-01_session_1.csv and further decisions of people"
+            " below this folder, but there are none; see data/README.md"
+        )
+    return paths
+
+
+def _experiment_of(path: Path) -> str:
+    """The experiment that the name of a file of decisions begins with."""
+    return path.name.rsplit("_", 3)[0]
+
+
 def _read_decisions(path: Path) -> pd.DataFrame:
     """One CSV file, checked."""
     try:
@@ -89,7 +112,7 @@ def _read_decisions(path: Path) -> pd.DataFrame:
     if table.subj.nunique() > 1:
         raise InvalidInput(f"{path}: expected the decisions of one subject, but it has {table.subj.nunique()}")
     return pd.DataFrame({
-        "experiment": path.name.rsplit("_", 3)[0],
+        "experiment": _experiment_of(path),
         "subject": table.subj,
         "person": table.subj.str.fullmatch(r"subject-\d+"),
         **numbers,
@@ -115,20 +138,28 @@ def stimulus_of(name: str) -> str:
 def find_images(root: str | Path, trials: pd.DataFrame) -> list[Path]:
     """The image file of every trial of one experiment, in the order of its rows.
 
-    An image may bear its picture's own name (`oven10.png`), or the published name of a trial, of whomever it was shown
-    to; then experiment, condition and picture must be those of the trial.
+    `trials`: rows of `load`, of one experiment. An image may bear the published name of a trial, of whomever it was
+    shown to; then experiment, condition and picture must be those of the trial. Or it may bear its picture's own name
+    (`oven10.png`), where the experiment has one condition: below a folder that bears the experiment's name, or in one
+    that holds the decisions of this experiment and of no other.
     Raises `MissingInput` that counts and names the trials without an image, `InvalidInput` for one with two.
     """
+    experiment = trials.experiment.iloc[0]
     tag = trials.imagename.iloc[0].split("_")[1] if trials.imagename.iloc[0].count("_") >= 6 else ""
     single = trials.condition.nunique() == 1
     wanted = set(zip(trials.condition, trials.stimulus, strict=True))
     found: dict[tuple[str, str], Path] = {}
+    decided = _experiments_by_folder(root)
+    unclear = None  # an image of the right name that may be another experiment's
     for path in find_files(root, _IMAGE):
         parts = path.stem.split("_", 6)
         if len(parts) == 7 and parts[1] == tag:
             key = (parts[3], parts[6])
-        elif single:
+        elif single and (trials.condition.iloc[0], path.stem) in wanted:
             key = (trials.condition.iloc[0], path.stem)
+            if not _is_of(experiment, path, Path(root), decided):
+                unclear = path
+                continue
         else:
             continue
         if key in wanted:
@@ -136,11 +167,48 @@ def find_images(root: str | Path, trials: pd.DataFrame) -> list[Path]:
                 raise InvalidInput(f"{path}: the image {key[1]} is also at {found[key]}; keep one of them")
             found[key] = path
     if missing := sorted(wanted - set(found)):
+        advice = (
+            f"{unclear} may be of another experiment: put the images of this one below a folder called {experiment}"
+            if unclear
+            else "see data/README.md"
+        )
         raise MissingInput(
-            f"{root}: {len(missing)} of {len(wanted)} images are not below this folder, among them {missing[0][1]}"
-            f" in condition {missing[0][0]}; see data/README.md"
+            f"{root}: {len(missing)} of {len(wanted)} images of {experiment} are not below this folder, among them"
+            f" {missing[0][1]} in condition {missing[0][0]}; {advice}"
         )
     return [found[key] for key in zip(trials.condition, trials.stimulus, strict=True)]
+
+
+def _is_of(experiment: str, path: Path, root: Path, decided: dict[Path, set[str]]) -> bool:
+    """Whether an image that bears no more than its picture's name is one of an experiment.
+
+    Edge drawings and silhouettes of one object have the same name: the nearest folder that tells decides.
+    """
+    known = {_plain(name) for name in (*decided.get(root, ()), experiment, *_PLAINLY_NAMED)}
+    for folder in path.parents:
+        if folder == root:
+            break
+        if _plain(folder.name) in known:
+            return _plain(folder.name) == _plain(experiment)
+        if folder in decided:
+            return decided[folder] == {experiment}
+    return decided.get(root, {experiment}) == {experiment}
+
+
+def _plain(name: str) -> str:
+    """The name of an experiment or of a folder of its images, of which `edges` and `edge-experiment` are alike."""
+    return name.lower().removesuffix("-experiment").removeprefix("filled-").removesuffix("s")
+
+
+def _experiments_by_folder(root: str | Path) -> dict[Path, set[str]]:
+    """Folder -> the experiments whose decisions lie in it, at any depth."""
+    folders: dict[Path, set[str]] = {}
+    for path in find_files(root, _DECISIONS):
+        for folder in path.parents:
+            folders.setdefault(folder, set()).add(_experiment_of(path))
+            if folder == Path(root):
+                break
+    return folders
 
 
 def load_categories(root: str | Path, names: set[str] | None = None) -> dict[str, np.ndarray]:
@@ -149,9 +217,28 @@ def load_categories(root: str | Path, names: set[str] | None = None) -> dict[str
     Read from `human_categories.py` as published in model-vs-human (its lists `oven_indices = [...]`, which are read,
     not run), or from `sixteen_class_mapping.json` ({"oven": {"imagenet_indices": [...], "wnids": [...]}, ...}).
     `names`: the categories that are wanted (the published file has more than 16).
-    Raises `MissingInput` if there is no such file, `InvalidInput` if it lacks a category.
+    Raises `MissingInput` if there is no such file, `InvalidInput` if it lacks a category, or if several differ.
     """
-    path = find_one(root, _MAPPING, "the file that says which classes make up the 16 categories")
+    paths = find_files(root, _MAPPING)
+    if not paths:
+        raise MissingInput(
+            f"{root}: the file that says which classes make up the 16 categories is not below this folder; get it as"
+            " data/README.md says, and put it here"
+        )
+    categories = _read_categories(paths[0], names)
+    for path in paths[1:]:  # the one is as good as the other, where both say the same
+        others = _read_categories(path, names)
+        shared = categories.keys() & others.keys()
+        if differing := sorted(name for name in shared if set(categories[name]) != set(others[name])):
+            raise InvalidInput(
+                f"{path}: expected the same classes of {differing[0]!r} as in {paths[0]}, but they differ; keep the"
+                " file that is meant"
+            )
+    return categories
+
+
+def _read_categories(path: Path, names: set[str] | None) -> dict[str, np.ndarray]:
+    """One file of `load_categories`, checked."""
     try:
         text = path.read_text(encoding="utf-8")
         if path.suffix == ".json":

@@ -8,6 +8,7 @@ from dataclasses import replace
 from functools import lru_cache
 from http.client import HTTPException
 from typing import Any
+from urllib.parse import urlsplit
 
 from realnet.datasets.catalogue import PublishedFile
 from realnet.errors import MissingInput
@@ -19,18 +20,27 @@ _MOST_PAGES = 50
 _TIMEOUT = 30.0
 
 
-def look_up(file: PublishedFile, report: Callable[[str], None] = print) -> PublishedFile:
+def look_up(
+    file: PublishedFile, report: Callable[[str], None] = print, unreachable: set[str] | None = None
+) -> PublishedFile:
     """The file with what its listing adds: address, size and hash, where the catalogue does not state them.
 
-    Where the listing cannot be read, the file comes back as it is and `report` is told.
+    Where the listing cannot be read, the file comes back as it is and `report` is told. `unreachable`: hosts that did
+    not answer, which are not asked; one more joins them when it does not answer.
     Raises `MissingInput` if only the listing knows the address, and it cannot be read or does not name the file.
     """
     if not file.listing or (file.address and file.hash):
         return file
+    unreachable = set() if unreachable is None else unreachable
+    host = urlsplit(FIGSHARE_API if file.listing.startswith("figshare:") else OSF_API).netloc
     try:
+        if host in unreachable:
+            raise OSError(f"{host} could not be reached for another file")
         entry = _find_entry(file, _read_listing(file.listing))
         problem = "" if entry else "does not name it"
     except (OSError, ValueError, TypeError, LookupError, AttributeError, HTTPException) as error:
+        if isinstance(error, OSError) and not isinstance(error, urllib.error.HTTPError):
+            unreachable.add(host)
         entry, problem = {}, f"cannot be read ({error})"
     if entry:
         return replace(

@@ -25,6 +25,7 @@ import xarray as xr
 
 from realnet.datasets.files import subject_number
 from realnet.datasets.fmri import roi_coordinates
+from realnet.datasets.stimuli import has_clear_pixels
 from realnet.errors import InvalidInput, MissingInput, RealnetError
 
 N_SUBJECTS = 999
@@ -78,7 +79,8 @@ def load_table(root: str | Path) -> pd.DataFrame:
 def find_images(root: str | Path, stimuli: Iterable[str]) -> list[Path]:
     """The image file of every stimulus, in the order of `stimuli`, as `stimuli.csv` names it.
 
-    Raises `InvalidInput` for ids that the table does not have, `MissingInput` for files that are not there.
+    Raises `InvalidInput` for ids that the table does not have and for images with transparent pixels, `MissingInput`
+    for files that are not there.
     """
     files, folder = load_table(root).set_index("stimulus_id")["file"], Path(root) / "images"
     stimuli = [str(stimulus) for stimulus in stimuli]
@@ -89,6 +91,10 @@ def find_images(root: str | Path, stimuli: Iterable[str]) -> list[Path]:
     missing = [str(files[name]) for name, path in zip(stimuli, paths, strict=True) if not path.is_file()]
     if missing:
         raise MissingInput(f"{folder}: {len(missing)} images of stimuli.csv are not there: {_some(missing)}; add them")
+    if clear := [path.name for path in paths if has_clear_pixels(path)]:
+        raise InvalidInput(
+            f"{folder}: some pixels of {_some(clear)} are transparent; save them on the background that people saw"
+        )
     return paths
 
 

@@ -8,6 +8,8 @@ from PIL import Image
 from realnet.datasets.files import find_files
 from realnet.errors import InvalidInput, MissingInput
 
+#: What Pillow raises for files that are no whole image.
+_NO_IMAGE = (OSError, SyntaxError, ValueError, EOFError, Image.DecompressionBombError)
 IMAGE = r"(?i)[^.].*\.(?:jpe?g|png|tiff?)"
 
 
@@ -36,24 +38,33 @@ def find_images(root: str | Path, stimuli: Iterable[str]) -> list[Path]:
 
 
 def open_image(path: str | Path) -> Image.Image:
-    """An image file as RGB.
+    """An image file as RGB; an alpha channel is left out, as Brain-Score and most readers of stimuli do.
 
-    Raises `MissingInput` if there is none; `InvalidInput` if it is not a whole image, has more than 8 bits a channel
-    (they would be cut off), or transparent pixels (what people saw there, the file does not tell).
+    Raises `MissingInput` if there is none; `InvalidInput` if it is not a whole image, or has more than 8 bits a channel
+    (they would be cut off).
     """
     try:
         with Image.open(path) as image:
             mode, picture = image.mode, image.convert("RGB")
-            clear = image.has_transparency_data and image.convert("RGBA").getchannel("A").getextrema()[0] < 255
     except FileNotFoundError as error:
         raise MissingInput(f"{path}: expected an image, but there is none; see data/README.md") from error
-    except (OSError, SyntaxError, ValueError, EOFError, Image.DecompressionBombError) as error:
+    except _NO_IMAGE as error:
         raise InvalidInput(f"{path}: expected a whole image ({error}); get the file again") from error
     if mode.startswith(("I", "F")):
         raise InvalidInput(f"{path}: expected 8 bits a channel, got the mode {mode}; convert the image")
-    if clear:
-        raise InvalidInput(f"{path}: some pixels are transparent; save it on the background that people saw")
     return picture
+
+
+def has_clear_pixels(path: str | Path) -> bool:
+    """Whether some pixels of an image file are transparent: what people saw there, the file does not tell.
+
+    False for what is no whole image; `open_image` refuses it.
+    """
+    try:
+        with Image.open(path) as image:
+            return image.has_transparency_data and image.convert("RGBA").getchannel("A").getextrema()[0] < 255
+    except _NO_IMAGE:
+        return False
 
 
 def square_image(image: Image.Image) -> Image.Image:

@@ -23,6 +23,8 @@ SIDES = {"two-sided": "Two-sided", "greater": "One-sided"}
 METHODS = {
     "bootstrap over images": Style("realnet: bootstrap over images", "#f28e2b", "o", "-"),
     "bootstrap over images, FDR over ROIs": Style("realnet: bootstrap over images, FDR", "#f28e2b", "s", "-"),
+    "bootstrap over images, fixed layers": Style("realnet: bootstrap over images, fixed layers", "#f28e2b", "s", "-"),
+    "bootstrap over images, best layer": Style("bootstrap over images, best layer", "#333333", "D", "-"),
     "images and subjects, t": Style("realnet: images and people, t", "#f28e2b", "o", "-"),
     "sign flips, FDR over ROIs": Style("realnet: sign flips, FDR", "#c26a10", "v", "-"),
     "bootstrap over images, uncorrected": Style("bootstrap over images, uncorrected", "#707070", "X", "-"),

@@ -1,5 +1,7 @@
 """The table of chapter 07: accuracies and kappas found again by other means, paired intervals, absent data."""
 
+import shutil
+
 import numpy as np
 import pandas as pd
 import pytest
@@ -8,9 +10,10 @@ from sklearn.metrics import cohen_kappa_score
 
 from realnet.activations import load_images, normalise
 from realnet.analyses.behavior import accuracy_table, measure_rows, readable, resampled_sums
-from realnet.analyses.error_consistency import consistency_table, decide_trials, find_experiments, read_experiments
+from realnet.analyses.error_consistency import consistency_table, decide_trials, find_experiments, read_experiment
 from realnet.cornet import CORnetS
 from realnet.datasets import geirhos2021
+from realnet.datasets.files import real_folder
 from realnet.datasets.simulated import people, published
 from realnet.datasets.simulated.stimuli import make_catalogue
 from realnet.errors import InvalidInput
@@ -219,15 +222,82 @@ def test_a_part_of_the_classes_and_a_part_of_the_pictures_are_refused(study, tmp
     path.write_text("\n".join(text.splitlines()[:-3]) + "\n")
     try:
         with pytest.raises(InvalidInput, match="subject-02 decided on 157 of 160 pictures"):
-            read_experiments(root, "simulated")
+            read_experiment(root, "simulated", people.EXPERIMENT)
     finally:
         path.write_text(text)
 
 
 def test_real_people_and_published_decisions_of_networks_are_read_together(study, real_data):
-    (edges,) = read_experiments(real_data, "real")
+    edges = read_experiment(real_data, "real", "edge-experiment")
     assert len(edges.subjects) == 10 and set(edges.others) == {"alexnet", "googlenet", "vgg"}
     table = consistency_table(study, edges, {Network(n, 0, 0, 0): right for n, right in edges.others.items()})
     ceiling = table[table.metric == "kappa"].ceiling.unique()
     assert ceiling == pytest.approx([0.31844], abs=5e-6)
     assert (table.people == "real").all() and not table.metric.str.endswith("difference").any()
+
+
+def rename_experiment(folder, name, tag):
+    """A world's experiment under another name, with other trials."""
+    for path in [*folder.rglob("*.csv"), *folder.rglob("*.png")]:
+        target = path.with_name(path.name.replace(people.EXPERIMENT, name).replace(f"_{people.TAG}_", f"_{tag}_"))
+        path.rename(target)
+        if target.suffix == ".csv":
+            target.write_text(target.read_text().replace(f"_{people.TAG}_", f"_{tag}_"))
+
+
+def test_a_damaged_experiment_is_left_out_with_a_sentence_and_the_others_stay(study, tmp_path, monkeypatch):
+    root = tmp_path / "published"
+    world = study.raw_folder("geirhos2021")
+    shutil.copytree(world, root)
+    shutil.copytree(world / people.EXPERIMENT, root / "other")
+    rename_experiment(root / "other", "other-noise", "oth")
+    monkeypatch.setenv("REALNET_DATA", str(root))
+
+    def real():
+        experiments, sentences = find_experiments(study)
+        return [experiment.name for experiment in experiments if experiment.people == "real"], sentences
+
+    assert real() == (["other-noise", people.EXPERIMENT], [])
+    shutil.copytree(root / "other" / "dnn", root / "other" / "again")  # the images lie there twice
+    names, sentences = real()
+    assert names == [people.EXPERIMENT] and len(sentences) == 1
+    assert (
+        sentences[0].startswith("The experiment other-noise with real people was left out") and "also" in sentences[0]
+    )
+    shutil.rmtree(root / "other" / "again")
+    next((root / "other").rglob("*.csv")).write_text("<html>")
+    names, (sentence,) = real()
+    assert names == [people.EXPERIMENT] and "other-noise" in sentence
+    (root / "human_categories.py").write_text("oven_indices = [5]")  # differs from the mapping that is there
+    assert real()[0] == [] and len(real()[1]) == 2
+
+
+def test_an_experiment_without_people_is_left_out(study, tmp_path, monkeypatch):
+    shutil.copytree(study.raw_folder("geirhos2021"), tmp_path / "published")
+    for path in sorted((tmp_path / "published").rglob("*.csv")):
+        path.write_text(path.read_text().replace("subject-", "network-"))
+    monkeypatch.setenv("REALNET_DATA", str(tmp_path / "published"))
+    experiments, (sentence,) = find_experiments(study)
+    assert [experiment.people for experiment in experiments] == ["simulated"] and "of no person" in sentence
+
+
+def test_published_decisions_lie_in_the_raw_folder_of_the_study_or_in_data_raw(study, tmp_path, monkeypatch):
+    monkeypatch.delenv("REALNET_DATA")
+    monkeypatch.setenv("REALNET_ROOT", str(tmp_path))
+    simulated = study.raw_folder("geirhos2021")
+    real = study.model_copy(update={"simulated": None, "raw": "elsewhere"})
+    assert real_folder(study, "geirhos2021") == tmp_path / "data" / "raw" / "geirhos2021" != simulated
+    assert real_folder(real, "geirhos2021") == tmp_path / "elsewhere" / "geirhos2021"
+    (tmp_path / "data" / "raw" / "geirhos2021").mkdir(parents=True)
+    assert real_folder(real, "geirhos2021") == tmp_path / "data" / "raw" / "geirhos2021"
+    (tmp_path / "elsewhere" / "geirhos2021").mkdir(parents=True)
+    write_decisions(tmp_path / "elsewhere" / "geirhos2021" / "edge_subject-01_session_1.csv")
+    assert find_experiments(real)[1][0].startswith("The experiment edge with real people was left out")
+
+
+def write_decisions(path):
+    """A file of decisions whose pictures are not at hand."""
+    path.write_text(
+        "subj,session,trial,rt,object_response,category,condition,imagename\n"
+        "subject-01,1,1,0.5,oven,oven,0,0001_edg_s01_0_oven_00_oven10.png\n"
+    )

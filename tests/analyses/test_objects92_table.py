@@ -7,8 +7,10 @@ from scipy.stats import spearmanr
 
 from realnet import provenance
 from realnet.activations import normalise, prepare_arrays
-from realnet.analyses.objects92 import load_if_present, objects92_table
+from realnet.analyses.objects92 import load_if_present, objects92_table, real_networks
 from realnet.cornet import LAYERS, CORnetS
+from realnet.errors import MissingInput
+from realnet.networks import load_pretrained
 
 
 def test_similarities_are_those_of_scipy_and_their_files_are_remembered(study, real_data, monkeypatch):
@@ -35,3 +37,28 @@ def test_without_the_files_the_chapter_says_how_to_get_them(study, tmp_path, mon
     monkeypatch.setenv("REALNET_DATA", str(tmp_path))
     objects, message = load_if_present(study)
     assert objects is None and "realnet data fetch objects92" in message
+
+
+def test_the_objects_and_weights_lie_in_the_raw_folder_of_the_study_or_in_data_raw(study, tmp_path, monkeypatch):
+    monkeypatch.delenv("REALNET_DATA", raising=False)
+    monkeypatch.setenv("REALNET_ROOT", str(tmp_path))
+    own = study.model_copy(update={"raw": "elsewhere"})
+    (tmp_path / "elsewhere" / "objects92").mkdir(parents=True)
+    assert "elsewhere/objects92: " in load_if_present(own)[1]
+    (tmp_path / "data" / "raw" / "objects92").mkdir(parents=True)
+    (tmp_path / "elsewhere" / "objects92").rmdir()
+    assert "data/raw/objects92: " in load_if_present(own)[1]
+    weights = tmp_path / "elsewhere" / "cornet_s" / "cornet_s.pth"
+    weights.parent.mkdir()
+    torch.save({"state_dict": CORnetS().state_dict()}, weights)
+    assert set(real_networks(own)) == {"efficientnet-lite0", "cornet"}
+
+
+def test_what_macos_leaves_beside_a_file_is_not_taken_for_the_weights(study, tmp_path, monkeypatch):
+    monkeypatch.setenv("REALNET_ROOT", str(tmp_path))
+    folder = study.raw_folder(study.network.weights)
+    folder.mkdir(parents=True)
+    (folder / "._cornet_s-1d3f7974.pth").write_bytes(b"Mac OS X")
+    assert set(real_networks(study)) == {"efficientnet-lite0"}
+    with pytest.raises(MissingInput, match="checkpoint of CORnet-S"):
+        load_pretrained(study)

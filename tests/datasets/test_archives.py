@@ -1,9 +1,12 @@
 import io
+import os
+import subprocess
 import zipfile
 
 import pytest
 
 from realnet.datasets import archives
+from realnet.datasets.files import find_files, owner
 from realnet.errors import InvalidInput
 
 
@@ -21,6 +24,27 @@ def test_an_archive_cannot_write_outside_its_folder(tmp_path, member):
     with pytest.raises(InvalidInput, match=r"evil.zip: refused, because its member .* outside"):
         archives.unpack_zip(tmp_path / "evil.zip", tmp_path / "in" / "side")
     assert [path.name for path in tmp_path.rglob("*") if path.is_file()] == ["evil.zip"]
+
+
+def test_what_a_killed_run_left_is_removed_and_what_another_one_unpacks_now_stays(tmp_path):
+    folder = tmp_path / "in"
+    dead, host = subprocess.Popen(["true"]), owner().rsplit("-", 1)[0]
+    dead.wait()
+    for name in ("abcd1234", f"{host}-{dead.pid}-abcd1234", f"{host}-{os.getppid()}-abcd1234"):
+        (folder / f".unpacking-{name}").mkdir(parents=True)
+        (folder / f".unpacking-{name}" / "half").touch()
+    (tmp_path / "a.zip").write_bytes(zipped(whole=b"1"))
+    archives.unpack_zip(tmp_path / "a.zip", folder)
+    assert sorted(path.name for path in folder.iterdir()) == [f".unpacking-{host}-{os.getppid()}-abcd1234", "whole"]
+    assert find_files(folder, ".*") == [folder / "whole"]
+
+
+def test_the_file_that_tells_whether_an_archive_is_unpacked_comes_last(tmp_path, monkeypatch):
+    moved = []
+    monkeypatch.setattr(archives.shutil, "move", lambda source, target: moved.append(target.name))
+    (tmp_path / "a.zip").write_bytes(zipped(b=b"2", a=b"1", c=b"3"))
+    archives.unpack_zip(tmp_path / "a.zip", tmp_path / "in")
+    assert moved == ["c", "b", "a"]
 
 
 def test_links_twins_bombs_and_damaged_archives_are_refused_and_leave_nothing(tmp_path):

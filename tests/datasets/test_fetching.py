@@ -221,6 +221,30 @@ def test_a_server_that_is_not_there_is_explained(get, server, tmp_path):
         Download("http://127.0.0.1:9/file", tmp_path / "a.h5", attempts=2, pause=0.01, progress=False).run()
 
 
+def test_a_name_that_nobody_knows_is_asked_for_once(tmp_path, monkeypatch):
+    asked, said, unreachable = [], [], set()
+
+    def unknown(host, *arguments, **options):
+        asked.append(host)
+        raise socket.gaierror(-2, "Name or service not known")
+
+    monkeypatch.setattr(socket, "getaddrinfo", unknown)
+    options = {"report": said.append, "unreachable": unreachable, "pause": 60.0, "progress": False}
+    for name in "ab":  # the second file of the host is not asked for
+        with pytest.raises(MissingInput, match=r"osf\.io.*by hand"):
+            Download(f"https://osf.io/{name}", tmp_path / name, **options).run()
+    assert (asked, said, unreachable) == (["osf.io"], [], {"osf.io"})
+
+
+def test_each_retry_is_reported_and_an_answer_keeps_the_host(get, server):
+    said, unreachable = [], set()
+    with pytest.raises(MissingInput):
+        get(answer(503), report=said.append, unreachable=unreachable)
+    assert [sentence[-16:] for sentence in said] == ["(attempt 2 of 3)", "(attempt 3 of 3)"]
+    assert "answered 503" in said[0] and "trying again" in said[0]
+    assert unreachable == set()  # the host is there
+
+
 @pytest.mark.parametrize("address", ["file:///etc/hostname", "ftp://x/y", ""])
 def test_other_kinds_of_addresses_are_refused(tmp_path, address):
     with pytest.raises(InvalidInput, match="http"):

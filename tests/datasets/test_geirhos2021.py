@@ -114,6 +114,75 @@ def test_images_are_told_apart_by_experiment_and_condition(tmp_path):
         geirhos2021.find_images(tmp_path, geirhos2021.load(tmp_path))
 
 
+SILHOUETTE = "silhouette-experiment"
+
+
+def two_experiments(root):
+    """Decisions on pictures of the same names in two experiments of one condition."""
+    for name in ("edge-experiment", SILHOUETTE):
+        tag = name[:3]
+        rows = [row.replace("_edg_", f"_{tag}_") for row in ROWS]
+        write_decisions(root, rows, name=f"{name}_subject-01_session_1.csv")
+    decisions = geirhos2021.load(root)
+    return decisions[decisions.experiment == "edge-experiment"], decisions[decisions.experiment == SILHOUETTE]
+
+
+def draw(folder):
+    for name in ("oven10", "bear_a_1"):
+        people.write_file(folder / f"{name}.png", np.zeros((2, 2, 3), dtype=np.uint8))
+
+
+def test_an_image_with_a_plain_name_is_not_taken_for_one_of_another_experiment(tmp_path):
+    edges, silhouettes = two_experiments(tmp_path)
+    draw(tmp_path / "stimuli")
+    for trials in (edges, silhouettes):
+        with pytest.raises(MissingInput, match=r"oven10.png may be of another experiment: .* called \S+-experiment"):
+            geirhos2021.find_images(tmp_path, trials)
+    draw(tmp_path / "stimuli" / "edges" / "oven")
+    found = geirhos2021.find_images(tmp_path, edges)
+    assert {path.parent for path in found} == {tmp_path / "stimuli" / "edges" / "oven"}
+    with pytest.raises(MissingInput, match=SILHOUETTE):
+        geirhos2021.find_images(tmp_path, silhouettes)
+    draw(tmp_path / SILHOUETTE)
+    assert geirhos2021.find_images(tmp_path, silhouettes)[0].parent.name == SILHOUETTE
+    assert geirhos2021.find_images(tmp_path, edges) == found
+
+
+def test_a_folder_with_the_decisions_of_one_experiment_holds_its_images(tmp_path):
+    two_experiments(tmp_path)
+    for name in ("edge-experiment", SILHOUETTE):
+        (folder := tmp_path / name[:1] / "raw-data").mkdir(parents=True)
+        next(tmp_path.glob(f"raw-data/{name}*.csv")).rename(folder / f"{name}_subject-01_session_1.csv")
+        draw(tmp_path / name[:1] / "stimuli")
+    decisions = geirhos2021.load(tmp_path)
+    for name in ("edge-experiment", SILHOUETTE):
+        found = geirhos2021.find_images(tmp_path, decisions[decisions.experiment == name])
+        assert {path.parent.parent.name for path in found} == {name[:1]}
+
+
+def test_edge_drawings_alone_are_not_taken_for_silhouettes(tmp_path):
+    two_experiments(tmp_path)
+    next(tmp_path.glob("raw-data/edge*.csv")).unlink()
+    draw(tmp_path / "stimuli" / "edges")
+    silhouettes = geirhos2021.load(tmp_path)
+    with pytest.raises(MissingInput, match="may be of another experiment"):
+        geirhos2021.find_images(tmp_path, silhouettes)
+    draw(tmp_path / "stimuli" / "oven")
+    assert len(geirhos2021.find_images(tmp_path, silhouettes)) == 2
+
+
+def test_two_files_of_categories_may_say_the_same_but_not_differ(tmp_path):
+    mapping = {name: {"imagenet_indices": indices} for name, indices in {"oven": [766], "dog": [153, 152]}.items()}
+    (tmp_path / "sixteen_class_mapping.json").write_text(json.dumps(mapping))
+    python = tmp_path / "human_categories.py"
+    python.write_text("dog_indices = [152, 153]\noven_indices = [766]\ncat_indices = [1]")
+    found = geirhos2021.load_categories(tmp_path, {"oven", "dog"})
+    assert {name: sorted(indices.tolist()) for name, indices in found.items()} == {"dog": [152, 153], "oven": [766]}
+    python.write_text("dog_indices = [152]\noven_indices = [766]")
+    with pytest.raises(InvalidInput, match=r"same classes of 'dog' as in .*human_categories.py, but they differ"):
+        geirhos2021.load_categories(tmp_path, {"oven", "dog"})
+
+
 def test_categories_are_read_from_the_published_python_file_without_running_it(tmp_path):
     text = """
 import no_such_package

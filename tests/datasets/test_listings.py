@@ -80,6 +80,16 @@ def test_an_osf_listing_is_followed_to_its_last_page(server, tmp_path, file):
     assert registry.fetch_file(file, tmp_path, **FAST).read_bytes() == CONTENT
 
 
+def test_a_listing_whose_host_does_not_answer_is_asked_once(tmp_path, file, monkeypatch):
+    monkeypatch.setattr(listings, "FIGSHARE_API", "http://127.0.0.1:9")
+    file, asked, unreachable = replace(file, listing="figshare:1", hash=None), [], set()
+    ask = listings._get_json
+    monkeypatch.setattr(listings, "_get_json", lambda address: asked.append(address) or ask(address))
+    for _ in range(2):
+        assert listings.look_up(file, lambda sentence: None, unreachable) == file
+    assert len(asked) == 1 and unreachable == {"127.0.0.1:9"}
+
+
 @pytest.mark.parametrize("answer", [b"", b"<html>", b"{}", b"[1]", b'[{"name": "a.h5"}]', b"[]", b"null"])
 def test_a_listing_that_cannot_be_read_is_said_and_does_not_stop_a_known_address(server, tmp_path, file, answer):
     known = replace(file, address=f"{server.address}/7", listing="figshare:1", hash=None)

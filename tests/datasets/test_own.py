@@ -81,6 +81,18 @@ def test_images_are_found_through_the_table_in_the_order_asked_for(folder):
     assert [path.name for path in found] == ["natural-2.png", "training-0.png"]
 
 
+@pytest.mark.parametrize(("alpha", "clear"), [(255, False), (254, True)])
+def test_images_with_transparent_pixels_are_refused_by_name(folder, alpha, clear):
+    pixels = np.full((8, 8, 4), 255, dtype=np.uint8)
+    pixels[3, 4, 3] = alpha
+    Image.fromarray(pixels).save(folder / "images" / "natural-2.png")
+    if clear:
+        with pytest.raises(InvalidInput, match=r"images: some pixels of natural-2\.png are transparent"):
+            own.find_images(folder, ["natural-2", "training-0"])
+    else:
+        assert len(own.find_images(folder, ["natural-2", "training-0"])) == 2
+
+
 def edit(file, old, new, count=1):
     return lambda folder: (folder / file).write_text((folder / file).read_text().replace(old, new, count))
 

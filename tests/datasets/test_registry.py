@@ -1,16 +1,23 @@
 import hashlib
 import io
 import json
+import socket
 import zipfile
 from dataclasses import replace
+from pathlib import Path
+from types import SimpleNamespace
 
+import h5py
+import numpy as np
 import pytest
+from PIL import Image
 
 from realnet.__main__ import main
-from realnet.datasets import listings, registry
+from realnet.datasets import listings, lockfile, registry
 from realnet.datasets.catalogue import FILES, PublishedFile
 from realnet.errors import InvalidInput, MissingInput
 
+REPOSITORY = Path(__file__).resolve().parents[2]
 CONTENT = b"\x89HDF\r\n\x1a\n" + bytes(range(256)) * 40
 SHA = f"sha256:{hashlib.sha256(CONTENT).hexdigest()}"
 MD5 = hashlib.md5(CONTENT).hexdigest()
@@ -52,6 +59,34 @@ def fresh_listings(monkeypatch, server):
     monkeypatch.setattr(listings, "FIGSHARE_API", server.address)
     monkeypatch.setattr(listings, "OSF_API", server.address)
     listings._read_listing.cache_clear()
+
+
+def zipped(**members):
+    buffer = io.BytesIO()
+    with zipfile.ZipFile(buffer, "w") as archive:
+        for name, content in members.items():
+            archive.writestr(name.replace("__", "/"), content)
+    return buffer.getvalue()
+
+
+def hdf5(value=1.0):
+    """A whole file; its bytes differ with the value."""
+    buffer = io.BytesIO()
+    with h5py.File(buffer, "w") as file:
+        file["numbers"] = np.full(1000, value)
+    return buffer.getvalue()
+
+
+def npy(content):
+    buffer = io.BytesIO()
+    np.save(buffer, content, allow_pickle=True)
+    return buffer.getvalue()
+
+
+def put(root, place, content):
+    (path := root / place).parent.mkdir(parents=True, exist_ok=True)
+    path.write_bytes(content)
+    return path
 
 
 def states(root, *names):
@@ -130,7 +165,7 @@ def test_status_is_right_on_an_empty_a_partial_and_a_full_folder(server, tmp_pat
     assert states(tmp_path)["b.h5"] == "partial"
     registry.fetch(root=tmp_path, progress=False)
     (tmp_path / "realnet_weights" / "sub-01").mkdir(parents=True)
-    (tmp_path / "realnet_weights" / "sub-01" / "encoder.pt").write_bytes(b"PK\x03\x04 weights")
+    (tmp_path / "realnet_weights" / "sub-01" / "encoder.pt").write_bytes(zipped(weights=b"1"))
     folder = tmp_path / "shen2019" / "images" / "natural"
     folder.mkdir(parents=True)
     for n in range(3):
@@ -259,6 +294,173 @@ def test_an_archive_is_unpacked_beside_itself_and_needed_no_more(server, tmp_pat
     assert states(tmp_path) == {"sub-01.zip": "present"}
 
 
+# --- files that nobody published a hash of, and damaged ones ---
+
+
+@pytest.mark.parametrize(
+    ("name", "content"),
+    [
+        ("a.h5", hdf5()),
+        ("a.zip", zipped(a=b"1" * 9000)),
+        ("encoder.pt", zipped(data=b"1" * 9000)),
+        ("numbers.npy", npy(np.arange(9000.0))),
+        ("dict.npy", npy({"eeg": np.arange(9000.0)})),
+    ],
+)
+def test_half_a_file_does_not_become_the_measure_of_the_whole(tmp_path, only, name, content):
+    only(PublishedFile(f"shen2019/{name}", "x", "https://page"))
+    put(tmp_path, f"shen2019/{name}", content[: len(content) // 2])  # while it is being copied
+    (row,) = registry.status(root=tmp_path).itertuples()
+    assert row.state == "wrong" and "no whole" in row.detail
+    assert not (tmp_path / "lock.json").exists()
+    put(tmp_path, f"shen2019/{name}", content)
+    (row,) = registry.status(root=tmp_path).itertuples()
+    assert row.state == "present" and "recorded in" in row.detail
+    assert registry.status(root=tmp_path).detail[0].endswith("checked against the one recorded when it first came")
+
+
+def test_a_file_placed_by_hand_is_checked_against_the_listing_when_it_is_fetched(server, tmp_path, file, only):
+    right, wrong = hdf5(1), hdf5(2)
+    file = replace(file, address=f"{server.address}/7", listing="figshare:1", hash=None, size=None)
+    only(file)
+    entry = {"name": "a.h5", "id": 7, "download_url": f"{server.address}/7", "size": len(right)}
+    entry["computed_md5"] = hashlib.md5(right).hexdigest()
+    server.behaviours[:] = [by_path(files=json.dumps([entry]).encode(), **{"7": right})]
+    path, said = put(tmp_path, file.place, wrong), []
+    assert states(tmp_path) == {"a.h5": "present"}
+    registry.fetch_file(file, tmp_path, report=said.append, **FAST)
+    assert path.read_bytes() == right and "fetching it again" in said[0]
+    n_requests = len(server.requests)
+    (tmp_path / "lock.json").unlink()
+    registry.fetch_file(file, tmp_path, **FAST)  # right as it is: only recorded
+    assert json.loads((tmp_path / "lock.json").read_text())[file.place]["published"] == f"md5:{entry['computed_md5']}"
+    assert registry.status(root=tmp_path).detail[0] == "" and len(server.requests) == n_requests
+
+
+def test_where_only_our_own_record_speaks_against_a_file_the_way_out_is_said(server, tmp_path, file, only):
+    file = replace(file, hash=None, size=None)
+    only(file)
+    put(tmp_path, file.place, hdf5(1))
+    assert states(tmp_path) == {"a.h5": "present"}
+    put(tmp_path, file.place, hdf5(2))
+    way_out = f"remove its entry from {tmp_path / 'lock.json'}"
+    assert way_out in registry.status(root=tmp_path).detail[0]
+    server.behaviours[:] = [serve(hdf5(3))]
+    with pytest.raises(InvalidInput) as caught:
+        registry.fetch_file(file, tmp_path, report=lambda sentence: None, **FAST)
+    assert way_out in str(caught.value)
+    put(tmp_path, file.place, b"<html>")
+    assert "lock.json" not in registry.status(root=tmp_path).detail[0]  # wrong whatever is recorded
+
+
+def test_a_record_of_half_a_file_is_not_held_against_the_whole_one(server, tmp_path, file, only):
+    file = replace(file, hash=None, size=None)
+    only(file)
+    put(tmp_path, file.place, hdf5()[:5000])
+    lockfile.record(file, tmp_path, tmp_path / file.place)
+    assert registry.verify(root=tmp_path).state.tolist() == ["wrong"]
+    (tmp_path / file.place).touch()
+    server.behaviours[:] = [serve(hdf5())]
+    registry.fetch_file(file, tmp_path, report=lambda sentence: None, **FAST)
+    assert registry.verify(root=tmp_path).state.tolist() == ["present"]
+
+
+def test_a_folder_that_can_only_be_read_does_not_lead_to_a_false_sentence(tmp_path, file, only, monkeypatch):
+    only(file, replace(file, place="shen2019/fmri/b.h5", hash=None, size=None))
+
+    def refuse(path):
+        raise PermissionError(13, "Permission denied")
+
+    monkeypatch.setattr(lockfile, "whole_file", refuse)
+    put(tmp_path, file.place, CONTENT)
+    put(tmp_path, "shen2019/fmri/b.h5", hdf5())
+    published, unknown = registry.status(root=tmp_path).itertuples()
+    assert (published.state, published.detail, unknown.state) == ("present", "", "present")
+    assert "none could be recorded" in unknown.detail
+
+
+def test_a_bad_list_of_images_is_one_wrong_row_which_fetch_renews(server, tmp_path, only):
+    lists = [
+        PublishedFile(f"shen2019/images/stimulus_NaturalImage{split}.tsv", "x", "https://page", server.address)
+        for split in ("Training", "Test")
+    ]
+    images = PublishedFile("shen2019/images/natural", "x", "https://form", access="on request", n_files=1250)
+    only(*lists, images)
+    bodies = [
+        "\n".join(f"n{i:08d}_{split}\t1.0\t1\t{i}" for i in range(1, n + 1)).encode()
+        for split, n in ((1, 1200), (2, 50))
+    ]
+    for file, body in zip(lists, bodies, strict=True):
+        put(tmp_path, file.place, body)
+    put(tmp_path, "shen2019/images/natural/n00000001_1.JPEG", b"")
+    assert registry.status(root=tmp_path).state.tolist() == ["present", "present", "partial"]
+    for bad in (bodies[0][:1000], b"\n".join(bodies[0].split(b"\n")[:600]), b"<html><title>Log in</title></html>"):
+        put(tmp_path, lists[0].place, bad)
+        table = registry.status(root=tmp_path)
+        assert table.state.tolist() == ["wrong", "present", "partial"]
+        assert "1 images, not countable by name" in table.detail[2]
+    server.behaviours[:] = [serve(bodies[0])]
+    registry.fetch_file(lists[0], tmp_path, report=lambda sentence: None, **FAST)
+    assert registry.status(root=tmp_path).state.tolist() == ["present", "present", "partial"]
+    assert registry.status(root=tmp_path).detail[2].startswith("1 of 1250 images")
+
+
+@pytest.mark.filterwarnings("ignore:Truncated File Read")
+def test_verify_opens_images_and_arrays(tmp_path, only):
+    eeg = PublishedFile(
+        "things_eeg2/sub-01.zip", "x", "https://page", "https://osf", unpacks="sub-01/preprocessed_eeg_test.npy"
+    )
+    shapes = PublishedFile("shen2019/images/shapes.zip", "x", "https://page", "https://osf", unpacks="red_square.tiff")
+    natural = PublishedFile("shen2019/images/natural", "x", "https://form", access="on request", n_files=2)
+    only(eeg, shapes, natural)
+    folder = tmp_path / "shen2019" / "images"
+    for place in ("natural/n00000001_1.JPEG", "natural/n00000001_2.JPEG", "shapes/red_square.tiff", "shapes/b.tiff"):
+        (path := folder / place).parent.mkdir(parents=True, exist_ok=True)
+        Image.fromarray(np.zeros((9, 9, 3), dtype=np.uint8)).save(path)
+    whole = npy({"preprocessed_eeg_data": np.zeros((20, 8))})
+    for split in ("test", "training"):
+        put(tmp_path, f"things_eeg2/sub-01/sub-01/preprocessed_eeg_{split}.npy", whole)
+    assert set(registry.verify(root=tmp_path).state) == {"present"}
+    put(tmp_path, "things_eeg2/sub-01/sub-01/preprocessed_eeg_training.npy", whole[:-300])
+    put(folder, "natural/n00000001_2.JPEG", b"")
+    put(folder, "shapes/b.tiff", (folder / "shapes" / "b.tiff").read_bytes()[:100])
+    assert set(registry.status(root=tmp_path).state) == {"present"}  # which reads nothing
+    table = registry.verify(root=tmp_path).set_index("file")
+    assert (table.state == "wrong").all()
+    for name, damaged in {"sub-01.zip": "eeg_training.npy", "shapes.zip": "b.tiff", "natural": "_2.JPEG"}.items():
+        assert "1 of 2 files are damaged" in table.detail[name] and damaged in table.detail[name]
+    assert "remove" in table.detail["shapes.zip"] and "data fetch shapes.zip" in table.detail["shapes.zip"]
+
+
+# --- archives ---
+
+
+def test_an_archive_that_a_killed_run_left_half_unpacked_is_unpacked_again(tmp_path, only):
+    file = PublishedFile(
+        "things_eeg2/sub-01.zip", "x", "https://page", "https://osf", unpacks="sub-01/preprocessed_eeg_test.npy"
+    )
+    only(file)
+    put(tmp_path, "things_eeg2/sub-01/.unpacking-abcdefgh/sub-01/preprocessed_eeg_test.npy", b"ha")
+    assert states(tmp_path) == {"sub-01.zip": "absent"}
+    put(tmp_path, file.place, zipped(**{"sub-01__preprocessed_eeg_test.npy": b"whole"}))
+    (row,) = registry.status(root=tmp_path).itertuples()
+    assert "not unpacked yet: `.venv/bin/realnet data fetch sub-01.zip` does it" in row.detail
+    registry.fetch_file(file, tmp_path, **FAST)
+    assert [path.read_bytes() for path in tmp_path.rglob("preprocessed_eeg_test.npy")] == [b"whole"]
+    assert "not unpacked" not in registry.status(root=tmp_path).detail[0]
+
+
+def test_chapter_01_looks_in_the_raw_folder_of_its_study(tmp_path, only):
+    only(PublishedFile("shen2019/a.h5", "x", "https://page"))
+    put(tmp_path, "elsewhere/shen2019/a.h5", hdf5())
+    cells = json.loads((REPOSITORY / "notebooks" / "01_data.ipynb").read_text())["cells"]
+    (source,) = ("".join(cell["source"]) for cell in cells if "registry.status" in "".join(cell["source"]))
+    study = SimpleNamespace(simulated=None, raw_folder=lambda dataset: tmp_path / "elsewhere" / dataset)
+    shown = []
+    exec(source, {"study": study, "registry": registry, "display": shown.append})
+    assert shown[0].state.tolist() == ["present"]
+
+
 # --- the command line ---
 
 
@@ -287,6 +489,29 @@ def test_the_command_line_shows_fetches_and_verifies(server, tmp_path, file, onl
     (tmp_path / file.place).write_bytes(CONTENT[:-1])
     assert main(["data", "verify", *root]) == 1
     assert "10247 bytes instead of 10248" in capsys.readouterr().out
+
+
+def test_a_folder_that_is_not_there_is_named(tmp_path, file, only, capsys, monkeypatch):
+    only(file)
+    for command in ("status", "verify"):
+        assert main(["data", command, "--root", str(tmp_path / "nowhere")]) == 1
+        assert f"{tmp_path / 'nowhere'}: expected the folder of raw data" in capsys.readouterr().err
+    monkeypatch.setenv("REALNET_ROOT", str(tmp_path))  # whose data/raw comes with the first file
+    assert main(["data", "status"]) == 0 and "1 absent" in capsys.readouterr().out
+
+
+def test_the_command_line_asks_a_host_that_does_not_answer_once(tmp_path, file, only, capsys, monkeypatch):
+    asked = []
+
+    def unknown(host, *arguments, **options):
+        asked.append(host)
+        raise socket.gaierror(-2, "Name or service not known")
+
+    monkeypatch.setattr(socket, "getaddrinfo", unknown)
+    only(*(replace(file, place=f"shen2019/{i}.h5", address=f"https://osf.io/{i}") for i in range(3)))
+    assert main(["data", "fetch", "--root", str(tmp_path)]) == 1
+    assert capsys.readouterr().err.count("osf.io could not be reached for another file") == 2
+    assert asked == ["osf.io"]
 
 
 def test_one_file_that_cannot_be_had_does_not_keep_the_others_from_coming(server, tmp_path, file, only, capsys):

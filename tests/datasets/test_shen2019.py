@@ -173,8 +173,34 @@ def test_a_voxel_that_is_not_a_number_is_an_error(write_session, tmp_path, value
     with h5py.File(path, "r+") as file:
         file["dataset"][3, 2] = value
     for read in (shen2019.load, shen2019.load_trials):
-        with pytest.raises(InvalidInput, match="1 of 24 voxels hold NaN or infinity"):
+        with pytest.raises(InvalidInput, match="1 of 24 voxels of its ROIs hold NaN or infinity"):
             read(tmp_path, 1, "letters")
+
+
+def test_a_voxel_outside_all_rois_may_be_no_number(write_session, tmp_path):
+    path, *_ = write_session(tmp_path, 1, "letters")
+    expected = shen2019.load(tmp_path, 1, "letters")
+    with h5py.File(path, "r+") as file:
+        rois = [key.startswith(b"ROI_") for key in file["metadata/key"][()]]
+        for row in np.flatnonzero(rois):
+            file["metadata/value"][row, 23] = 0
+        file["dataset"][3, 23] = np.nan
+    for read in (shen2019.load, shen2019.load_trials):
+        data = read(tmp_path, 1, "letters")
+        assert not data.roi[:, 23].any() and np.isfinite(data.responses[:, :23]).all()
+    loaded = shen2019.load(tmp_path, 1, "letters")
+    np.testing.assert_array_equal(loaded.responses[:, :23], expected.responses[:, :23])
+
+
+@pytest.mark.parametrize("ending", ["jpg", "JPEG", "Png", "tif", "TIFF", "bmp"])
+def test_names_in_a_vmap_lose_the_ending_of_an_image(write_session, tmp_path, ending):
+    path, stimuli, responses = write_session(tmp_path / "a", 1, "letters")
+    expected = shen2019.load(tmp_path / "a", 1, "letters")
+    names, numbers = np.unique(stimuli, return_inverse=True)
+    texts = {float(i): f"letters/{name}.{ending}" for i, name in enumerate(names)}
+    labels = {"stimulus_name": numbers.astype(float)}
+    write_bdata(tmp_path / "b" / path.name, responses, roi_masks(), labels, vmap={"stimulus_name": texts})
+    assert shen2019.load(tmp_path / "b", 1, "letters").stimulus.identical(expected.stimulus)
 
 
 def test_a_sample_without_a_stimulus_is_an_error(write_session, tmp_path):

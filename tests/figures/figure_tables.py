@@ -31,6 +31,21 @@ def differences(rng, people):
     return pd.DataFrame(rows)
 
 
+def layer_differences(rng):
+    """Differences at the same layer of each ReAlnet and its references, and their means over layers and regions."""
+    rows = []
+    for teacher in PEOPLE:
+        for reference in ("cornet", "control"):
+            for layer in [*LAYERS, "mean"]:
+                for roi in [*ROIS, "mean"]:
+                    value = rng.normal(0.02, 0.03)
+                    rows.append({"model": "realnet", "trained_on": teacher, "subject": teacher, "reference": reference,
+                                 "roi": roi, "stimulus_set": "natural", "layer": layer, "metric": "layer_difference",
+                                 "value": value, "lower": value - 0.02, "upper": value + 0.04,
+                                 "p": rng.choice([0.001, 0.0499, 0.05, 0.3])})  # fmt: skip
+    return pd.DataFrame(rows)
+
+
 def dimensions(rng, n_dims):
     names = [f"object dimension {d}" for d in range(n_dims)]
     rows = [

@@ -16,8 +16,8 @@ LEVELS = (0.0, 0.5, 0.8)
 
 
 def row(**changes):
-    empty = dict.fromkeys(("n_subjects", "n_images", "n_layers", "subject_sd", "autocorrelation", "shared_offset",
-                           "effect", "width"), np.nan)  # fmt: skip
+    empty = dict.fromkeys(("profile", "n_subjects", "n_images", "n_layers", "subject_sd", "autocorrelation",
+                           "shared_offset", "effect", "width"), np.nan)  # fmt: skip
     return empty | {"quantity": "", "ours": True, "standard_error": 0.005, "alternative": "two-sided"} | changes
 
 

@@ -4,7 +4,7 @@ import matplotlib as mpl
 import numpy as np
 import pandas as pd
 import pytest
-from figure_tables import dimensions, legend_texts, line, networks
+from figure_tables import dimensions, layer_differences, legend_texts, line, networks
 from matplotlib.figure import Figure
 from PIL import Image
 from scipy.spatial.distance import squareform
@@ -63,6 +63,7 @@ def every_figure(tables, history):
     return {
         "fmri": figures.plot_fmri_similarity(fmri, "natural"), "layers": figures.plot_layers(fmri, "letters"),
         "improvement": figures.plot_improvement(within, ["natural"]), "differences": figures.plot_differences(within),
+        "layer_differences": figures.plot_layer_differences(tables["same_layer"]),
         "across": figures.plot_across_datasets(within, within), "eeg": figures.plot_eeg_similarity(eeg),
         "eeg_improvement": figures.plot_eeg_improvement(eeg), "dimensions": figures.plot_dimensions(table),
         "changes": figures.plot_dimension_changes(table), "training": figures.plot_training(history),
@@ -84,6 +85,7 @@ def test_every_figure_of_saved_tables_has_a_legend_names_for_its_axes_and_no_ove
     monkeypatch.setenv("REALNET_ROOT", str(tmp_path))
     study = Study(name="demo", description="")
     tables = {"fmri": fmri, "within": within, "eeg": eeg, "dimensions": dimensions(rng, 8)}
+    tables["same_layer"] = layer_differences(rng)
     for name, table in tables.items():
         save_table(study, name, table)
     for name, figure in every_figure({name: load_table(study, name) for name in tables}, history).items():

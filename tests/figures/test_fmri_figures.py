@@ -3,7 +3,7 @@
 import numpy as np
 import pandas as pd
 import pytest
-from figure_tables import KINDS, LAYERS, PEOPLE, ROIS, differences, legend_texts, line, points
+from figure_tables import KINDS, LAYERS, PEOPLE, ROIS, differences, layer_differences, legend_texts, line, points
 
 from realnet import figures
 from realnet.figures.style import MODELS
@@ -122,6 +122,22 @@ def test_forest_of_own_teachers_names_each_person_once(within):
     axes = figures.plot_differences(within[within.model == "realnet"]).axes
     assert len(axes) == 1
     assert [t.get_text() for t in axes[0].get_yticklabels()] == PEOPLE
+
+
+def test_differences_at_the_same_layer_have_a_line_a_layer_and_stars_exactly_below_05(rng):
+    table = layer_differences(rng)
+    panels = figures.plot_layer_differences(table).axes
+    assert [panel.get_title() for panel in panels] == ["ReAlnet vs CORnet", "ReAlnet vs Control"]
+    assert [t.get_text() for t in panels[0].get_yticklabels()] == [*LAYERS, "mean of layers"]
+    for panel, reference in zip(panels, ("cornet", "control"), strict=True):
+        for person in PEOPLE:
+            rows = table[(table.roi == "mean") & (table.reference == reference) & (table.trained_on == person)]
+            filled, empty = points(panel, person), points(panel, f"{person} n.s.")
+            drawn = [np.concatenate(pair) for pair in zip(filled, empty, strict=True)]
+            order = np.argsort(drawn[1])  # from the first layer down
+            np.testing.assert_allclose(drawn[0][order], rows.value)
+            np.testing.assert_array_equal(np.round(drawn[1][order]), range(len(LAYERS) + 1))
+            assert sorted(points(panel, person)[0]) == sorted(rows.value[rows.p < 0.05])
 
 
 def test_lines_across_datasets_are_own_teachers_and_means_over_people(rng, within):
