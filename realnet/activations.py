@@ -9,6 +9,9 @@ from realnet.cornet import LAYERS
 from realnet.datasets.stimuli import open_image, square_image
 from realnet.rdm import correlation_rdm, labelled
 
+#: A layer after the four: the average over positions in IT, which the decoder reads.
+AVERAGE_POOL = "average pool"
+
 #: Mean and standard deviation of ImageNet's RGB values, with which CORnet-S was trained.
 IMAGENET_MEAN = (0.485, 0.456, 0.406)
 IMAGENET_STD = (0.229, 0.224, 0.225)
@@ -91,8 +94,8 @@ def compute_activations(network, images, layers=LAYERS, batch_size=50, device="a
     network : CORnetS, or any module with ``activations(images) -> dict layer -> tensor``
     images : tensor, uint8, shape (n_stimuli, 3, height, width)
     layers : sequence of str
-        Those to keep. Memory is n_stimuli x (units of these layers) x 4 bytes: 1.5 MB an image for all four layers of
-        the full CORnet-S, so ask for one layer at a time where there are very many images.
+        Those to keep; :data:`AVERAGE_POOL` may be among them. Memory is n_stimuli x (units of these layers) x 4 bytes:
+        1.5 MB an image for all four layers of the full CORnet-S, so ask for one at a time where there are very many.
     batch_size : int
         Images that run at once.
 
@@ -107,7 +110,8 @@ def compute_activations(network, images, layers=LAYERS, batch_size=50, device="a
     for part in batches(len(images), batch_size):
         states = network.activations(normalise(images[part].to(device)))
         for layer in layers:
-            values = states[layer].flatten(1).cpu().numpy()
+            values = states["IT"].mean(dim=(2, 3)) if layer == AVERAGE_POOL else states[layer].flatten(1)
+            values = values.cpu().numpy()
             if layer not in kept:
                 kept[layer] = np.empty((len(images), values.shape[1]), dtype=np.float32)
             kept[layer][part] = values

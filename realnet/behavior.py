@@ -181,7 +181,7 @@ def _finite(scores, name):
 
 
 def error_consistency(a, b):
-    """Cohen's kappa of right and wrong, trial by trial: do two deciders err on the same trials, beyond their accuracy?
+    """Cohen's kappa of right and wrong, trial by trial: do two decision makers err alike, beyond their accuracy?
 
         kappa = (c_obs - c_exp) / (1 - c_exp),  c_exp = p_a p_b + (1 - p_a) (1 - p_b)
 
@@ -190,12 +190,12 @@ def error_consistency(a, b):
     Parameters
     ----------
     a, b : bool arrays (..., n_trials)
-        Whether each decider was right; the same trials in the same order.
+        Whether each decision maker was right; the same trials in the same order.
 
     Returns
     -------
     float array (...)
-        1 where two deciders agree on all trials; so also where both are always right or both always wrong, when
+        1 where two decision makers agree on all trials; so also where both are always right or both always wrong, when
         c_exp is 1 and the ratio 0/0 (as the original has it; Brain-Score returns NaN there).
 
     Notes

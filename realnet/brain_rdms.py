@@ -87,7 +87,7 @@ def compute_eeg_rdms(study, progress=True):
     root, settings = study.raw_folder("things_eeg2"), study.eeg
 
     def rdms(subject):
-        epochs = things_eeg2.load(root, subject, window=settings.window)
+        epochs = things_eeg2.load(root, subject, window=settings.window).sel(channel=list(settings.channels))
         values = decoding_rdm(
             epochs.values,
             n_average=settings.n_average,

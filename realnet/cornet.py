@@ -16,9 +16,6 @@ LAYERS = ("V1", "V2", "V4", "IT")
 #: How often the recurrent block of each area runs.
 TIMES = {"V2": 2, "V4": 4, "IT": 2}
 
-#: Where the published checkpoint lies when it was fetched (``realnet data fetch cornet_s``).
-WEIGHTS_NAME = "cornet_s-1d3f7974.pth"
-
 
 class RecurrentBlock(nn.Module):
     """One area of CORnet-S after V1: a bottleneck whose weights are shared over ``times`` steps.

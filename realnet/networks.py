@@ -9,9 +9,9 @@ import torch
 from safetensors.torch import save_file
 
 from realnet import provenance
-from realnet.activations import compute_model_rdms, load_images
+from realnet.activations import AVERAGE_POOL, compute_model_rdms, load_images
 from realnet.alignment import load_realnet
-from realnet.cornet import load_cornet_s
+from realnet.cornet import LAYERS, load_cornet_s
 from realnet.datasets import own, things_eeg2
 from realnet.datasets.files import find_one, whole_file
 from realnet.datasets.stimuli import find_images
@@ -122,7 +122,8 @@ def save_network(study, network, model, history):
     rdms = {}
     for name in study.stimulus_sets:
         stimulus, images = load_stimuli(study, name)
-        rdms[name] = compute_model_rdms(inner, images, stimulus)
+        pooled = study.network.average_pool and name != "things"  # of the fMRI alone
+        rdms[name] = compute_model_rdms(inner, images, stimulus, (*LAYERS, AVERAGE_POOL) if pooled else LAYERS)
     save_arrays(model_rdms_path(study, network), rdms)
     # only now is the checkpoint of no more use
     _checkpoint_path(study, network).unlink(missing_ok=True)

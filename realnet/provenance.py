@@ -36,7 +36,7 @@ from realnet.places import REPOSITORY, project_root
 from realnet.settings import TrainingSettings
 
 #: Packages whose version may change a number.
-PACKAGES = ("torch", "torchvision", "numpy", "scipy", "numba", "scikit-learn", "pandas", "xarray", "statsmodels", "mne")
+PACKAGES = ("torch", "torchvision", "numpy", "scipy", "numba", "scikit-learn", "pandas", "xarray", "statsmodels")
 
 #: Which networks a study trains; each network depends on its own subject, beta and seed alone.
 _WHICH_NETWORKS = {"betas", "main_beta", "seeds", "shuffled_null"}

@@ -12,6 +12,7 @@ REGIONS = ("V1", "V2", "V3", "V4", "LOC", "FFA", "PPA", "LVC", "HVC", "VC")
 N_SUBJECTS = {"shen2019": 3, "own": 999}
 N_TRIALS, N_TRAINING_IMAGES = 80, 1200
 EEG_TIMES = (-0.2, 0.79, 0.01)
+CHANNELS = ("Pz", "P3", "P7", "O1", "Oz", "O2", "P4", "P8", "P1", "P5", "PO7", "PO3", "POz", "PO4", "PO8", "P6", "P2")
 
 
 def _number(value):
@@ -100,6 +101,9 @@ class NetworkSettings(Settings):
     image_size: Whole = Field(224, ge=16, le=2048, description="pixels per side, to which every image is resized")
     crop: Literal["none", "center"] = Field(
         "none", description="center: the largest square in the middle, as Shen's lab cut the natural images"
+    )
+    average_pool: YesNo = Field(
+        False, description="compare with fMRI also the average over positions in IT, a fifth layer, as released"
     )
 
 
@@ -194,6 +198,9 @@ class EegSettings(Settings):
         tuple(range(1, 11)), description="[] leaves out the EEG and, with its images, the object dimensions"
     )
     window: tuple[Number, Number] = Field((0.0, 0.19), description="first and last time, seconds after image onset")
+    channels: Annotated[tuple[Literal[CHANNELS], ...], Field(min_length=1), Once] = Field(
+        CHANNELS, description="those that are decoded from; the paper names all but P4, P6 and P8"
+    )
     n_average: Whole = Field(5, ge=1, le=N_TRIALS, description="trials averaged into one pseudo-trial")
     n_folds: Whole = Field(5, ge=2, le=N_TRIALS)
     n_repeats: Whole = Field(2, ge=1, le=1000, description="random partitions into pseudo-trials and folds")

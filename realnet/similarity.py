@@ -107,7 +107,7 @@ def compare_rdms(a, b, *, tie_tolerance=1e-12):
         rho = Pearson correlation of the ranks (ties given their average); each RDM is ranked once
 
     a : (*a_lead, n_pairs), b : (*b_lead, n_pairs) -> rho (*a_lead, *b_lead), between -1 and 1. Where both are labelled
-    (`realnet.rdm.labelled`) their stimuli are compared first, and rho is a DataArray when no axis name comes twice.
+    (`realnet.rdm.labelled`) their stimuli are compared first, and rho is a DataArray when no axis name appears twice.
     Raises `InvalidInput` where stimuli, number of pairs or order differ, or an RDM is constant or not finite.
     Source: the paper's Methods; Nili et al. (2014), doi 10.1371/journal.pcbi.1003553.
     Deviation: `tie_tolerance`, see `rank`.

@@ -7,7 +7,14 @@ from PIL import Image
 from scipy.spatial.distance import pdist
 from torchvision import transforms
 
-from realnet.activations import compute_activations, compute_model_rdms, load_images, normalise, prepare_arrays
+from realnet.activations import (
+    AVERAGE_POOL,
+    compute_activations,
+    compute_model_rdms,
+    load_images,
+    normalise,
+    prepare_arrays,
+)
 from realnet.cornet import LAYERS, CORnetS
 from realnet.efficientnet import EFFICIENTNET_LAYERS, EfficientNetLite0
 from realnet.errors import InvalidInput, MissingInput
@@ -106,6 +113,14 @@ def test_model_rdms_equal_scipy_and_carry_their_images(network):
         expected = pdist(activations[layer].astype(float), "correlation")
         np.testing.assert_allclose(rdms.sel(layer=layer).values, expected, atol=1e-10)
     assert list(rdms.stimulus_a.values[:2]) == ["a", "a"] and list(rdms.stimulus_b.values[:2]) == ["b", "c"]
+
+
+def test_the_average_pool_is_what_the_decoder_reads(network):
+    images = torch.randint(0, 256, (5, 3, 64, 64), dtype=torch.uint8)
+    pooled = compute_activations(network, images, [AVERAGE_POOL])[AVERAGE_POOL]
+    with torch.no_grad():
+        logits = network.decoder.linear(torch.from_numpy(pooled))
+        torch.testing.assert_close(logits, network(normalise(images)))
 
 
 def test_efficientnet_layers_end_in_its_own_logits():

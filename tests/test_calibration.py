@@ -224,11 +224,21 @@ def test_the_studys_tests_hold_in_every_cell_of_the_kept_table(kept):
     assert (missed.value - 0.05 <= 3 * missed.standard_error).all()
 
 
-def test_ours_is_not_weaker_than_the_exact_test_in_the_kept_table(kept):
+def test_ours_is_not_weaker_than_an_exact_test_where_an_effect_lasts(kept):
     compared = chapter.against_exact(kept[0])
     assert len(compared) >= 10
     wide = compared[compared.width > 1]
     assert (wide.difference >= -2 * wide.standard_error).all(), wide.to_string()
+    # at a single time the largest t is stronger, as the chapter says
+    brief = compared[(compared.width == 1) & (compared.exact == "largest t, exact")]
+    assert (brief.difference <= 0).all() and brief.difference.min() < -0.3
+
+
+def test_a_best_layer_errs_where_layers_are_unlike_and_fixed_layers_do_not(kept):
+    layers = kept[0].query("family == 'layers' and n_images == 50").set_index(["test", "profile"])
+    best, fixed = (layers.loc[f"bootstrap over images, {which}"] for which in ("best layer", "fixed layers"))
+    assert (best.loc[["one stands out", "one alone"]].verdict == "errs too often").all()
+    assert best.value["alike"] < 0.05 and (fixed.verdict == "holds").all() and fixed.ours.all() and not best.ours.any()
 
 
 def test_what_is_found_in_worlds_is_counted_apart_for_planted_and_not():

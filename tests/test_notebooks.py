@@ -16,9 +16,12 @@ from scipy.stats import spearmanr
 
 from realnet.activations import normalise
 from realnet.alignment import load_realnet
+from realnet.datasets import things_eeg2
+from realnet.decoding import decoding_rdm
 from realnet.errors import InvalidInput, RealnetError
 from realnet.notebook import NotebookFailed, run_notebook
-from realnet.results import COLUMNS, load_table
+from realnet.rdm import pairs_among
+from realnet.results import COLUMNS, load_array, load_prepared, load_table
 from realnet.study import REPOSITORY, load_study
 
 # every part is there, each as small as it can be: two people where the paper has three, one epoch, few voxels
@@ -27,10 +30,10 @@ name: small
 description: a small simulated study for the tests
 raw: data/raw/simulated
 simulated: {n_classes: 10, n_pretraining_images: 200, pretraining_epochs: 1, n_voxels: 20, n_eeg_subjects: 2}
-network: {image_size: 64}
+network: {image_size: 64, average_pool: true}
 fmri: {subjects: [1, 2], other_subjects: [1, 2], n_components: 32}
 training: {betas: [40], epochs: 1, learning_rate: 5.0e-4}
-eeg: {subjects: [1, 2], window: [0.1, 0.13], n_repeats: 1}
+eeg: {subjects: [1, 2], window: [0.1, 0.13], n_repeats: 1, channels: [O2, Oz, O1, Pz]}
 inference: {n_bootstraps: 50, n_permutations: 100}
 """
 
@@ -90,6 +93,28 @@ def test_every_network_leaves_weights_settings_history_and_rdms(study):
         assert (len(history) == 0) == (network.model == "cornet")
         assert (study.results / "rdms" / f"{network.stem}.nc").is_file()
         assert not (study.results / "networks" / f"{network.stem}.checkpoint").exists()
+
+
+def test_the_average_pool_is_a_fifth_layer_of_the_fmri_alone(study):
+    layers = ["V1", "V2", "V4", "IT"]
+    for network in study.networks():
+        path = study.results / "rdms" / f"{network.stem}.nc"
+        assert list(load_array(path, "natural", "").layer.values) == [*layers, "average pool"]
+        assert list(load_array(path, "things", "").layer.values) == layers
+    table = load_table(study, "fmri_within_subject").query("metric == 'rho' and stimulus_set == 'natural'")
+    table = table.pivot(index=["model", "trained_on", "subject", "roi"], columns="layer", values="value")
+    assert (table["best"] == table[[*layers, "average pool"]].max(axis=1)).all()
+    assert set(load_table(study, "eeg").layer) == set(layers)
+
+
+def test_the_eeg_is_decoded_from_the_channels_of_the_study(study):
+    epochs = things_eeg2.load(study.raw_folder("things_eeg2"), 2, window=(0.1, 0.13))
+    four = epochs.sel(channel=["O2", "Oz", "O1", "Pz"]).values[:6]
+    found = load_prepared(study, "things_eeg2_rdms", "things").sel(subject="sub-02").values
+    pairs = pairs_among(200, range(6))
+    # the first 16 pairs of an RDM share their random numbers with those of any other of the same seed
+    np.testing.assert_array_equal(decoding_rdm(four, n_repeats=1, seed=2)[:, :5], found[:, pairs][:, :5])
+    assert not np.array_equal(decoding_rdm(epochs.values[:6], n_repeats=1, seed=2)[:, :5], found[:, pairs][:, :5])
 
 
 def test_tables_are_tidy(study):

@@ -53,7 +53,7 @@ def readable(summary, truth=None):
         "own subject, letters": "... with letters",
         **{question: f"... with {question.split(', ')[1]}" for question in further},
         "null networks": "Gain of networks trained on shuffled pairs",
-        "other people, natural": "Closer to five other people's fMRI?",
+        "other people, natural": "Closer to other people's fMRI?",
         "eeg": "Closer to other people's EEG in layer IT?",
         "dimensions": "Dimensions that rise most in IT",
     }

@@ -20,8 +20,8 @@ _ROOM = re.compile(r"\.unpacking-([^-]+)-(\d+)-.+")
 def unpack_zip(archive: Path, folder: Path) -> None:
     """Unpack a zip file into `folder`: all of it or, if anything is wrong, nothing.
 
-    Raises `InvalidInput` if a member would land outside the folder, is a link, comes twice, is encrypted or damaged, or
-    if the contents are implausibly large; `RealnetError` if the disk cannot take them.
+    Raises `InvalidInput` if a member would land outside the folder, is a link, appears twice, is encrypted or damaged,
+    or if the contents are implausibly large; `RealnetError` if the disk cannot take them.
     """
     folder.mkdir(parents=True, exist_ok=True)
     _remove_leftovers(folder)
@@ -75,7 +75,7 @@ def _check_members(archive: Path, members: list[zipfile.ZipInfo]) -> None:
         ):
             raise InvalidInput(f"{archive}: refused, because its member {name!r} would lie outside the folder")
     if len(set(names)) != len(names):
-        raise InvalidInput(f"{archive}: refused, because a member comes twice")
+        raise InvalidInput(f"{archive}: refused, because a member appears twice")
     if sum(member.file_size for member in members) > _MOST_BYTES:
         raise InvalidInput(f"{archive}: refused, because it would fill more than {_MOST_BYTES / 1e9:.0f} GB")
 

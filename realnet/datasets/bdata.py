@@ -130,7 +130,7 @@ def read_bdata(path: str | Path) -> BData:
         keys = [_text(key, path) for key in keys[()].ravel()]
         values = np.asarray(values[()], dtype=float)
         if len(set(keys)) != len(keys):
-            raise InvalidInput(f"{path}: expected every metadata key once, but one comes twice; fetch the file again")
+            raise InvalidInput(f"{path}: expected every metadata key once, but one appears twice; fetch the file again")
         return BData(path, int(data.shape[0]), dict(zip(keys, values, strict=True)), _read_vmap(file, path))
 
 

@@ -71,7 +71,7 @@ def load_table(root: str | Path) -> pd.DataFrame:
         twice = table[column][table[column].duplicated()]
         if len(twice):
             raise InvalidInput(
-                f"{path}: expected every {column} once, but {twice.iloc[0]!r} comes twice; keep one line"
+                f"{path}: expected every {column} once, but {twice.iloc[0]!r} appears twice; keep one line"
             )
     return table
 

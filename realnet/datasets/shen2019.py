@@ -144,7 +144,7 @@ def read_stimulus_list(path: Path, n_stimuli: int | None = None) -> dict[int, st
     """A published list of images -> {number: name}; `n_stimuli`: how many there must be, where that is known.
 
     The file has no header and columns name, stimulus_id, category_index, image_index; numbers are those of the last
-    column, which counts the images. Raises `InvalidInput` if a line does not fit or a name or number comes twice.
+    column, which counts the images. Raises `InvalidInput` if a line does not fit or a name or number appears twice.
     """
     names: dict[int, str] = {}
     try:
@@ -157,7 +157,7 @@ def read_stimulus_list(path: Path, n_stimuli: int | None = None) -> dict[int, st
             f"{path}: expected lines of name, stimulus_id, category_index, image_index with tabs between ({error})"
         ) from error
     if len(names) != len(lines) or len(set(names.values())) != len(lines) or "" in names.values():
-        raise InvalidInput(f"{path}: expected every image and every number once, but some come twice; fetch it again")
+        raise InvalidInput(f"{path}: expected every image and every number once, but some appear twice; fetch it again")
     if n_stimuli not in (None, len(names)):
         raise InvalidInput(f"{path}: expected {n_stimuli} images, got {len(names)}; fetch the file again")
     return names

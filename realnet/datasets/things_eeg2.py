@@ -14,9 +14,9 @@ import xarray as xr
 from realnet.datasets.files import find_files, find_one, subject_number
 from realnet.datasets.safe_pickle import load_dict
 from realnet.errors import InvalidInput, MissingInput
+from realnet.settings import CHANNELS
 
 N_SUBJECTS = 10
-CHANNELS = ("Pz", "P3", "P7", "O1", "Oz", "O2", "P4", "P8", "P1", "P5", "PO7", "PO3", "POz", "PO4", "PO8", "P6", "P2")
 _LARGEST = 1e6  # whitened EEG is of the order of 1, in volts or microvolts it is below this too
 # prefix of the keys in image_metadata.npy, and folder of the images
 _SPLITS = {"test": ("test", "test_images"), "training": ("train", "training_images")}

@@ -7,6 +7,8 @@ from matplotlib.transforms import ScaledTranslation
 from realnet.errors import InvalidInput
 from realnet.figures.style import (
     ALPHA,
+    DATASETS,
+    LAYERS,
     MODELS,
     NO_RATIO,
     REFERENCES,
@@ -141,12 +143,12 @@ def plot_layer_differences(table, title=None):
         table, "plot_layer_differences", ("trained_on", "layer", "value", "lower", "upper", "p"),
         metric="layer_difference", roi="mean", model="realnet", reference=tuple(REFERENCES),
     )  # fmt: skip
-    layers = [layer for layer in ("V1", "V2", "V4", "IT", "mean") if (rows.layer == layer).any()]
+    layers = ordered(rows.layer, LAYERS)
     styles = person_styles(sorted(set(rows.trained_on)))
     references = ordered(rows.reference, REFERENCES)
     figure, axes = new_figure(0.45 * len(layers) + 1.3, ncols=len(references), sharex=True, sharey=True, squeeze=False)
     for panel, reference in zip(axes[0], references, strict=True):
-        for (person, style), shift in zip(styles.items(), offsets(len(styles), 0.6), strict=True):
+        for (person, style), shift in zip(styles.items(), offsets(len(styles), 0.5), strict=True):
             part = rows[(rows.reference == reference) & (rows.trained_on == person)]
             y = part.layer.map({layer: place + shift for place, layer in enumerate(layers)}).to_numpy()
             draw_intervals(panel, part, y, style)
@@ -156,7 +158,11 @@ def plot_layer_differences(table, title=None):
     axes[0, 0].set_ylim(len(layers) - 0.5, -0.5)
     axes[0, 0].set_ylabel("Layer")
     legend_below(
-        figure, [*(key(style, person, linestyle="none") for person, style in styles.items()), significant_key()]
+        figure,
+        [
+            *(key(style, f"ReAlnet of {person}", linestyle="none") for person, style in styles.items()),
+            significant_key(),
+        ],
     )
     if title:
         figure.suptitle(title)
@@ -202,7 +208,8 @@ def plot_across_datasets(within, across):
     """
     wanted = {"metric": "improvement", "model": "realnet", "reference": "control", "stimulus_set": "natural"}
     own, others = (
-        select(t, "plot_across_datasets", ("subject", "trained_on", "roi", "value"), **wanted) for t in (within, across)
+        select(t, "plot_across_datasets", ("dataset", "subject", "trained_on", "roi", "value"), **wanted)
+        for t in (within, across)
     )
     own = own[own.subject == own.trained_on]
     if own.empty:
@@ -215,7 +222,8 @@ def plot_across_datasets(within, across):
     styles = person_styles(ordered(sorted({*own.trained_on, *others.trained_on}), ()))
     figure, axes = new_figure(3.7, ncols=2, sharey=True)
     missing = False
-    titles = ("Shen 2019\n(person who taught it)", "Horikawa & Kamitani 2017\n(mean over other people)")
+    taught, tested = (DATASETS.get(name, name) for name in (own.dataset.iloc[0], others.dataset.iloc[0]))
+    titles = (f"{taught}\n(person who taught it)", f"{tested}\n(mean over other people)")
     for panel, rows, title in zip(axes, (own, others), titles, strict=True):
         for teacher, part in rows.groupby("trained_on"):
             percent = 100 * part.groupby("roi").value.mean().reindex(rois)

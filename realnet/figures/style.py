@@ -42,7 +42,7 @@ MODELS = {
 REFERENCES = {name: MODELS[name]._replace(label=f"vs {MODELS[name].label}") for name in ("cornet", "control")}
 
 ROIS = ("V1", "V2", "V3", "V4", "LOC", "HVC", "EVC", "IT", "mean")
-LAYERS = ("V1", "V2", "V4", "IT", "best", "cross-validated")
+LAYERS = ("V1", "V2", "V4", "IT", "average pool", "best", "cross-validated")
 STIMULUS_SETS = {
     "natural": "Natural images", "shapes": "Artificial shapes", "letters": "Letters", "things": "THINGS images",
     "objects92": "92 objects",

@@ -23,7 +23,8 @@ def differences(rng, people):
                     for roi in [*ROIS, "mean"]:
                         value = rng.normal(0.02, 0.03)
                         about = {"model": model, "trained_on": teacher, "subject": subject, "reference": reference,
-                                 "roi": roi, "stimulus_set": "natural", "layer": "best"}  # fmt: skip
+                                 "roi": roi, "stimulus_set": "natural", "layer": "best",
+                                 "dataset": "shen2019"}  # fmt: skip
                         p = rng.choice([0.001, 0.0499, 0.05, 0.3])
                         rows += [{**about, "metric": "difference", "value": value, "lower": value - 0.02,
                                   "upper": value + 0.04, "p": p},

@@ -145,7 +145,10 @@ def test_lines_across_datasets_are_own_teachers_and_means_over_people(rng, withi
     wanted = "metric == 'improvement' and model == 'realnet' and reference == 'control' and trained_on == @teacher"
     for rows_with_mean in (True, False):
         others = across if rows_with_mean else across[across.subject != "mean"]
+        others = others.assign(dataset="horikawa2017")
         own_panel, other_panel = figures.plot_across_datasets(within, others).axes
+        assert own_panel.get_title().startswith("Shen 2019\n")
+        assert other_panel.get_title().startswith("Horikawa & Kamitani 2017\n")
         for teacher in PEOPLE:
             own = within.query(wanted).set_index("roi").value[ROIS]
             np.testing.assert_allclose(line(own_panel, teacher).get_ydata(), 100 * own)
