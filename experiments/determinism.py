@@ -87,10 +87,10 @@ def run_job(file, threads, job, which=None):
     from realnet.analyses.common import main_networks
     from realnet.analyses.dimensions import dimension_table
     from realnet.analyses.eeg import eeg_table
-    from realnet.analyses.fmri import fmri_differences, similarity_table
+    from realnet.analyses.fmri import fmri_table
     from realnet.datasets.simulated import write_world
     from realnet.networks import save_network, train_network
-    from realnet.results import load_prepared, save_table
+    from realnet.results import save_table
     from realnet.study import load_study, project_root
 
     torch.set_num_threads(threads)
@@ -104,16 +104,8 @@ def run_job(file, threads, job, which=None):
         network = study.networks()[which]
         save_network(study, network, *train_network(study, network, device="cpu", progress=False))
     elif job in ("within", "across"):
-        dataset = "shen2019" if job == "within" else "horikawa2017"
-        networks, names = main_networks(study), study.fmri.test_sets if job == "within" else ["natural"]
-        brains = {name: load_prepared(study, f"{dataset}_rdms", name) for name in names}
-        tables = [similarity_table(study, dataset, name, rdms, networks) for name, rdms in brains.items()]
-        tables += [
-            fmri_differences(study, dataset, name, rdms, networks, within=job == "within")
-            for name, rdms in brains.items()
-        ]
         name = {"within": "fmri_within_subject", "across": "fmri_across_subjects"}[job]
-        save_table(study, name, pd.concat(tables, ignore_index=True))
+        save_table(study, name, fmri_table(study, main_networks(study), within=job == "within"))
     elif job == "eeg":
         save_table(study, "eeg", eeg_table(study, main_networks(study)))
     elif job == "dimensions":

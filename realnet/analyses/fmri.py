@@ -9,9 +9,26 @@ import pandas as pd
 import xarray as xr
 
 from realnet.analyses.common import BEST, CROSSVALIDATED, REFERENCES, add_ceilings, ceilings_of, reference_stem, tidy
-from realnet.results import load_model_rdms
+from realnet.results import load_model_rdms, load_prepared
 from realnet.similarity import compare_rdms, crossvalidated_best_layer, improvement
 from realnet.statistics import bootstrap_p, bootstrap_similarities, confidence_interval, fdr, generalise_to_subjects
+
+
+def fmri_table(study, networks, within):
+    """The table of chapter 03 (``within``: own subjects, all test sets) or 04 (other people, their natural images).
+
+    Returns
+    -------
+    DataFrame
+        What :func:`similarity_table` and :func:`fmri_differences` find.
+    """
+    dataset = study.fmri.dataset if within else "horikawa2017"
+    parts = []
+    for name in study.fmri.test_sets if within else ["natural"]:
+        brains = load_prepared(study, f"{dataset}_rdms", name)
+        parts.append(similarity_table(study, dataset, name, brains, networks))
+        parts.append(fmri_differences(study, dataset, name, brains, networks, within))
+    return pd.concat(parts, ignore_index=True)
 
 
 def similarity_table(study, dataset, stimulus_set, brains, networks):

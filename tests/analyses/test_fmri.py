@@ -156,6 +156,14 @@ def test_across_subjects_every_network_meets_every_person_and_their_mean(study, 
     np.testing.assert_allclose(mean.loc[people.index], people, atol=1e-12)
 
 
+def test_the_tables_of_the_chapters_hold_all_sets_of_the_own_subjects_and_natural_images_of_others(study, networks):
+    within, across = (fmri.fmri_table(study, networks, within=which) for which in (True, False))
+    assert set(within.stimulus_set) == {"natural", "shapes", "letters"} and set(within.dataset) == {"shen2019"}
+    assert set(across.stimulus_set) == {"natural"} and set(across.dataset) == {"horikawa2017"}
+    for table in (within, across):
+        assert set(table.metric) == {"rho", "difference", "improvement", "layer_difference"}
+
+
 def test_own_subject_keeps_cornet_and_the_taught_network_alone(similarities):
     own = own_subject(similarities)
     assert set(own[own.model == "cornet"].subject) == {"sub-01", "sub-02"}
