@@ -78,8 +78,16 @@ def _processor():
 
 
 def _commit():
-    """The commit that was timed, with `-dirty` where files were changed since; None outside a git repository."""
-    described = subprocess.run(
-        ["git", "describe", "--always", "--dirty"], capture_output=True, text=True, cwd=REPOSITORY
+    """The commit that was timed, with `-dirty` where files were changed since; None outside a git repository.
+
+    Results do not count: those of one benchmark must not make the next one dirty.
+    """
+
+    def git(*arguments):
+        return subprocess.run(["git", *arguments], capture_output=True, text=True, cwd=REPOSITORY).stdout.strip()
+
+    commit = git("rev-parse", "--short", "HEAD")
+    changed = git(
+        "status", "--porcelain", "--untracked-files=no", "--", ".", ":!benchmarks/results", ":!experiments/results"
     )
-    return described.stdout.strip() or None
+    return f"{commit}-dirty" if commit and changed else commit or None

@@ -5,6 +5,8 @@ import inspect
 import json
 import os
 import pkgutil
+import re
+import subprocess
 from types import SimpleNamespace
 from unittest import mock
 
@@ -156,3 +158,22 @@ def test_a_cached_epoch_is_bitwise_the_decoded_one(benchmarks, tmp_path):
     order = np.arange(3)
     [decoded], [cached] = benchmarks.images.decoded_epoch(paths, order), benchmarks.images.cached_epoch(other, order)
     assert not torch.equal(decoded, cached)
+
+
+def test_the_commit_that_was_timed_is_dirty_by_changed_code_and_not_by_results(benchmarks, tmp_path, monkeypatch):
+    timing = benchmarks.timing
+    monkeypatch.setattr(timing, "REPOSITORY", tmp_path)
+    assert timing._commit() is None
+    for name in ("code.py", "benchmarks/results/a.json", "experiments/results/a.csv"):
+        (tmp_path / name).parent.mkdir(parents=True, exist_ok=True)
+        (tmp_path / name).write_text("1")
+    about = ["-c", "user.name=t", "-c", "user.email=t@t"]
+    for arguments in (["init", "-q"], ["add", "-A"], [*about, "commit", "-q", "-m", "t"]):
+        subprocess.run(["git", *arguments], cwd=tmp_path, check=True)
+    commit = timing._commit()
+    assert re.fullmatch("[0-9a-f]{7,}", commit)
+    for name in ("benchmarks/results/a.json", "experiments/results/a.csv"):
+        (tmp_path / name).write_text("2")
+    assert timing._commit() == commit
+    (tmp_path / "code.py").write_text("2")
+    assert timing._commit() == f"{commit}-dirty"
