@@ -1,21 +1,13 @@
-import io
 import os
 import subprocess
 import zipfile
 
 import pytest
+from zip_files import zipped
 
 from realnet.datasets import archives
 from realnet.datasets.files import find_files, owner
 from realnet.errors import InvalidInput
-
-
-def zipped(**members):
-    buffer = io.BytesIO()
-    with zipfile.ZipFile(buffer, "w") as archive:
-        for name, content in members.items():
-            archive.writestr(name.replace("__", "/"), content)
-    return buffer.getvalue()
 
 
 @pytest.mark.parametrize("member", ["../outside", "/outside", "a/../../outside", "..\\outside", "C:\\outside"])

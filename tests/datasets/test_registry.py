@@ -11,6 +11,7 @@ import h5py
 import numpy as np
 import pytest
 from PIL import Image
+from zip_files import zipped
 
 from realnet.__main__ import main
 from realnet.datasets import listings, lockfile, registry
@@ -59,14 +60,6 @@ def fresh_listings(monkeypatch, server):
     monkeypatch.setattr(listings, "FIGSHARE_API", server.address)
     monkeypatch.setattr(listings, "OSF_API", server.address)
     listings._read_listing.cache_clear()
-
-
-def zipped(**members):
-    buffer = io.BytesIO()
-    with zipfile.ZipFile(buffer, "w") as archive:
-        for name, content in members.items():
-            archive.writestr(name.replace("__", "/"), content)
-    return buffer.getvalue()
 
 
 def hdf5(value=1.0):
