@@ -2,8 +2,8 @@
 
 Every claim is a function of the study's tables that gives what was found and how it compares. Where a claim is about a
 difference an interval decides: a claim that something rises agrees when its interval lies above 0, differs when it lies
-below, and is open otherwise; where people are shown one by one, all of them must agree. Claims about an order or a size
-are compared as point estimates, and say so.
+below, and is open otherwise; where people are shown one by one, all of them must agree. Claims about the EEG are
+decided by p over time, those about an order or a size by point estimates; ``decided_by`` says which.
 """
 
 import numpy as np
@@ -67,7 +67,8 @@ def _row(figure, paper, dataset, rows=None, verdict=None, found=None, by=INTERVA
         row |= {"verdict": decide(*ends), "found": f"{words}; {side} 0 in {agree} of {len(rows)}"}
     if rows is None or len(rows):
         row |= numbers | {key: text for key, text in (("verdict", verdict), ("found", found)) if text}
-    return {"verdict": ABSENT, "found": ABSENT} | row
+    row = {"verdict": ABSENT, "found": ABSENT} | row
+    return row | ({"decided_by": ""} if row["verdict"] == ABSENT else {})
 
 
 def _differences(table, roi="mean", metric="difference", **where):
@@ -87,9 +88,10 @@ def _own_fmri(study):
         same = _differences(own, metric="layer_difference", layer="mean", reference=reference, stimulus_set="natural")
         rows.append(_row("1B", f"... than {label} at the same layer, mean over layers (not in the paper)", name, same))
     ratio = own[(own.metric == "improvement") & (own.model == "realnet") & (own.stimulus_set == "natural")]
-    ratio = ratio[ratio.roi != "mean"].dropna(subset="value")
-    rows += [_mean_improvement(ratio[ratio.reference == "cornet"], name)]
-    rows.append(_row("1C", "improvement of 43 % at most", name, found=_percent(ratio.value.max(), "at most"), by=POINT,
+    ratio = ratio[(ratio.roi != "mean") & (ratio.reference == "cornet")].dropna(subset="value")
+    rows.append(_mean_improvement(ratio, name))
+    found = _percent(ratio.value.max(), "at most")
+    rows.append(_row("1C", "improvement over CORnet of 43 % at most", name, found=found, by=POINT,
                      value=ratio.value.max(), verdict="a size, not a direction"))  # fmt: skip
     regions, below = tuple(study.fmri.rois), {}
     for reference in ("cornet", "control"):

@@ -58,6 +58,9 @@ def found(study):
 def test_every_figure_of_the_paper_has_a_row_with_a_verdict(found):
     assert set(found.figure) >= FIGURES
     assert found.verdict.notna().all() and found.found.notna().all()
+    absent = found.verdict == "not in this study"
+    assert set(found[absent].decided_by) == {""}
+    assert set(found[~absent].decided_by) == {"interval", "point estimates", "p over time"}
 
 
 def test_a_planted_gain_agrees_and_its_number_is_the_tables(found, study):
