@@ -25,9 +25,9 @@ from experiments.worlds import (
 #: choice: what it is about, and what it changes in the demo study.
 CHOICES = {
     "paper": ("the paper's words", {}),
-    "none": ("contrastive term", {"training": {"contrast": "none"}}),
-    "detached": ("contrastive term", {"training": {"contrast": "detached"}}),
-    "pearson": ("contrastive term", {"training": {"contrast": "pearson"}}),
+    "none": ("contrastive term", {"training": {"contrastive": "none"}}),
+    "detached": ("contrastive term", {"training": {"contrastive": "detached"}}),
+    "pearson": ("contrastive term", {"training": {"contrastive": "pearson"}}),
     "momentum": ("batch normalisation", {"training": {"batch_norm_momentum": 0.19}}),
     "frozen": ("batch normalisation", {"training": {"batch_norm": "frozen"}}),
     "best": ("which epoch", {"training": {"selection": "best_test_loss"}}),
@@ -40,7 +40,7 @@ CHOICES = {
     "epochs-30": ("epochs", {"training": {"epochs": 30}}),
     "released": (
         "all that the released notebook does",
-        {"training": {"betas": (100,), "main_beta": 100, "epochs": 30, "contrast": "detached",
+        {"training": {"betas": (100,), "main_beta": 100, "epochs": 30, "contrastive": "detached",
                       "batch_norm_momentum": 0.19, "selection": "best_test_loss"}},
     ),
 }  # fmt: skip
@@ -72,7 +72,7 @@ def run_betas(seeds):
     """Train and measure every beta in the demo's world: tidy rows, CORnet's among them."""
     study = world_study(0, betas=BETAS[1:], seeds=seeds)
     prepare(study)
-    networks = [network for network in study.networks() if network.model != "null"]
+    networks = [network for network in study.networks() if network.model != "shuffled"]
     tables = []
     for network in tqdm(networks, desc="betas"):
         train(study, network)

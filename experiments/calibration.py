@@ -20,7 +20,7 @@ import torch
 from experiments.calibration_data import PROFILES, ROI_NOISE, draw_differences, draw_rdms, true_similarities
 from experiments.calibration_peers import N_FLIPS, largest_t, mne_cluster, neurora_cluster, uncorrected_t
 from experiments.kept import keep
-from realnet.datasets.files import whole_file
+from realnet.io import whole_file
 from realnet.similarity import compare_rdms
 from realnet.statistics import (
     bootstrap_p,

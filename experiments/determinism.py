@@ -65,7 +65,7 @@ def make_study(folder, workers, threads, backwards, training_threads):
     file.write_text(yaml.safe_dump(settings), encoding="utf-8")
     names = ("OMP_NUM_THREADS", "NUMBA_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS")
     os.environ.update({"REALNET_ROOT": str(folder), **dict.fromkeys(names, str(threads))})
-    from realnet.study import load_study
+    from realnet.settings import load_study
 
     networks = range(len(load_study(file).networks()))
     chapters = ("across", "within", "eeg", "dimensions")
@@ -83,23 +83,23 @@ def run_job(file, threads, job, which=None):
     import torch
 
     from experiments.worlds import prepare
-    from realnet import brain_rdms
+    from realnet import responses
     from realnet.analyses.common import main_networks
     from realnet.analyses.dimensions import dimension_table
     from realnet.analyses.eeg import eeg_table
     from realnet.analyses.fmri import fmri_table
-    from realnet.datasets.simulated import write_world
+    from realnet.io import save_table
     from realnet.networks import save_network, train_network
-    from realnet.results import save_table
-    from realnet.study import load_study, project_root
+    from realnet.settings import load_study, project_root
+    from simulation import write_simulated_data
 
     torch.set_num_threads(threads)
     study = load_study(file)
     if job == "world":
-        write_world(project_root() / study.raw, study.simulated, progress=False)
+        write_simulated_data(project_root() / study.raw, study.simulated, progress=False)
     elif job == "prepare":
         prepare(study)
-        save_table(study, "reliability", brain_rdms.reliability_table(study))
+        save_table(study, "reliability", responses.reliability_table(study))
     elif job == "network":
         network = study.networks()[which]
         save_network(study, network, *train_network(study, network, device="cpu", progress=False))

@@ -22,10 +22,10 @@ import pandas as pd
 
 from experiments.kept import keep
 from experiments.runs import compare_runs, running_jobs, survivors
-from realnet.analyses.kept import load_kept
+from experiments.tables.kept import load_kept
 
 #: How the kills are shared out between kinds of steps: (kind, share); the chapters share what is left.
-SHARES = {"start": 0.08, "00_simulated_world": 0.08, "01_data": 0.08, "02_training": 0.36}
+SHARES = {"start": 0.08, "00_simulated_data": 0.08, "01_data": 0.08, "02_training": 0.36}
 FOLDERS = ("data/raw/simulated", "data/prepared", "results")
 
 

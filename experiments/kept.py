@@ -3,7 +3,7 @@
 import json
 from pathlib import Path
 
-from realnet.datasets.files import whole_file
+from realnet.io import whole_file
 
 RESULTS = Path(__file__).resolve().parent / "results"
 
@@ -21,7 +21,7 @@ def keep(name, table, settings, seconds):
     seconds : float
         How long the experiment took.
     """
-    from benchmarks.timing import machine  # here: importing the benchmarks sets their number of threads
+    from experiments.benchmarks.timing import machine  # here: importing the benchmarks sets their number of threads
 
     RESULTS.mkdir(exist_ok=True)
     about = {"experiment": name, "settings": settings, "seconds": round(seconds, 1), "machine": machine()}

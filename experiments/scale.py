@@ -2,7 +2,7 @@
 
 Each point runs in a process of its own on one thread. Its time is that of the processor, which other work on the
 machine lengthens far less than that of the clock; its memory is the peak above a process that has only imported.
-The laws that chapter 15 fits to these points are in `realnet.analyses.scale`.
+The laws that chapter 15 fits to these points are in `experiments.tables.scale`.
 """
 
 import multiprocessing
@@ -22,9 +22,9 @@ from realnet.cornet import LAYERS, CORnetS
 from realnet.datasets.preparation import fit_components
 from realnet.decoding import decoding_rdm
 from realnet.rdm import correlation_rdm
+from realnet.settings import TrainingSettings
 from realnet.similarity import compare_rdms
 from realnet.statistics import bootstrap_similarities
-from realnet.study import TrainingSettings
 from realnet.training import build_model, training_step
 
 IMAGE_SIZE, N_COMPONENTS, N_TARGETS = 224, 200, 1024

@@ -14,9 +14,9 @@ from realnet.analyses.common import main_networks
 from realnet.analyses.dimensions import dimension_table
 from realnet.analyses.eeg import eeg_table
 from realnet.analyses.fmri import fmri_differences
-from realnet.datasets.simulated import read_truth
-from realnet.results import load_prepared
-from realnet.study import project_root
+from realnet.io import load_prepared
+from realnet.settings import project_root
+from simulation import read_truth
 
 
 def findings(study):

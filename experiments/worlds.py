@@ -9,15 +9,15 @@ import pandas as pd
 import torch
 from scipy.stats import rankdata
 
-from realnet import brain_rdms
+from realnet import responses
 from realnet.activations import batches, load_images, normalise
 from realnet.behavior import compute_logits, find_validation_images, top_k_accuracy
-from realnet.datasets.simulated import write_world
+from realnet.io import load_model_rdms, load_prepared, model_rdms_path, prepared_path, save_arrays, save_table
 from realnet.networks import load_network, load_stimuli, save_network, train_network
 from realnet.rdm import select_stimuli, stimulus_ids
-from realnet.results import load_model_rdms, load_prepared, model_rdms_path, prepared_path, save_arrays, save_table
+from realnet.settings import Study, load_study, project_root
 from realnet.similarity import compare_rdms, crossvalidated_best_layer, partial_spearman
-from realnet.study import Study, load_study, project_root
+from simulation import write_simulated_data
 
 
 def arguments_of_worlds(program, about):
@@ -56,12 +56,12 @@ def variant(study, choice, changes):
 
 def prepare(study):
     """Write the world of a study and prepare it as notebook 01 does, where that has not been done."""
-    write_world(project_root() / study.raw, study.simulated, progress=False)
+    write_simulated_data(project_root() / study.raw, study.simulated, progress=False)
     prepare_targets(study)
     makers = {
-        "shen2019_rdms": lambda: {name: brain_rdms.compute_fmri_rdms(study, name) for name in study.fmri.test_sets},
-        "things_eeg2_rdms": lambda: {"things": brain_rdms.compute_eeg_rdms(study, progress=False)},
-        "things_dimensions_rdms": lambda: {"things": brain_rdms.compute_dimension_rdms(study)},
+        "shen2019_rdms": lambda: {name: responses.compute_fmri_rdms(study, name) for name in study.fmri.test_sets},
+        "things_eeg2_rdms": lambda: {"things": responses.compute_eeg_rdms(study, progress=False)},
+        "things_dimensions_rdms": lambda: {"things": responses.compute_dimension_rdms(study)},
         "horikawa2017_rdms": lambda: {"natural": _other_people(study)},
     }
     for name, make in makers.items():
@@ -72,7 +72,7 @@ def prepare(study):
 def _other_people(study):
     """The other people's RDMs in the order of the people who teach."""
     order = stimulus_ids(load_prepared(study, "shen2019_rdms", "natural"))
-    return select_stimuli(brain_rdms.compute_horikawa2017_rdms(study), order)
+    return select_stimuli(responses.compute_horikawa2017_rdms(study), order)
 
 
 def prepare_targets(study):
@@ -80,7 +80,7 @@ def prepare_targets(study):
     for subject in study.fmri.subjects:
         path = prepared_path(study, f"targets_sub-{subject:02d}")
         if not path.exists():
-            targets = brain_rdms.compute_targets(study, subject)
+            targets = responses.compute_targets(study, subject)
             save_arrays(path, {name: targets[name] for name in ("components", "test_components")})
 
 

@@ -1,4 +1,4 @@
-"""The errors of this project: one sentence that says what was expected, what came, in which file, and what to do."""
+"""The errors of this package: each is one sentence with what was expected, what came, the file, and what to do."""
 
 
 class RealnetError(Exception):
@@ -6,8 +6,12 @@ class RealnetError(Exception):
 
 
 class InvalidInput(RealnetError, ValueError):
-    """A file, setting or array is there, but is not what it must be."""
+    """A file, setting or array is not what it must be."""
 
 
 class MissingInput(RealnetError, FileNotFoundError):
-    """A file that is needed is not there; the sentence names it and the notebook or command that makes it."""
+    """A file is missing; the message names it and the notebook or command that makes it."""
+
+
+class CannotWrite(RealnetError, OSError):
+    """A file could not be written; the previous version, if any, is unchanged."""

@@ -16,8 +16,8 @@ from realnet.datasets import own, things_eeg2
 from realnet.datasets.files import find_one, whole_file
 from realnet.datasets.stimuli import find_images
 from realnet.errors import InvalidInput
+from realnet.io import images_of, load_prepared, model_rdms_path, network_note, save_arrays, save_table
 from realnet.rdm import stimulus_ids
-from realnet.results import images_of, load_prepared, model_rdms_path, network_note, save_arrays, save_table
 from realnet.training import align
 
 
@@ -60,7 +60,7 @@ def train_network(study, network, device="auto", progress=True):
 
     Parameters
     ----------
-    network : realnet.study.Network
+    network : realnet.settings.Network
         ``cornet`` is returned as published; ``null`` is trained on responses whose images were shuffled.
 
     Returns
@@ -84,7 +84,7 @@ def train_network(study, network, device="auto", progress=True):
     _check_order(stimulus, targets.stimulus, network)
     _check_order(test_stimulus, test_targets.test_stimulus, network)
     values = targets.values
-    if network.model == "null":
+    if network.model == "shuffled":
         values = values[np.random.default_rng([network.seed, network.subject]).permutation(len(values))]
     return align(
         pretrained,

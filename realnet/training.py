@@ -17,13 +17,13 @@ from tqdm import tqdm
 from realnet import alignment, cornet
 from realnet.activations import batches, cpu_threads, normalise, pick_device
 from realnet.alignment import ReAlnet, contrastive_loss
-from realnet.datasets.files import whole_file
 from realnet.errors import InvalidInput
+from realnet.io import whole_file
 
 #: Seconds between two checkpoints inside an epoch; one is also written after every epoch.
 CHECKPOINT_SECONDS = 60
 
-LOSSES = ("loss_class", "loss_mse", "loss_contrast", "loss_total")
+LOSSES = ("loss_class", "loss_mse", "loss_contrastive", "loss_total")
 
 
 @torch.no_grad()
@@ -40,7 +40,7 @@ def teacher_labels(network, images, batch_size=50, device="auto"):
     return torch.cat(parts)
 
 
-def alignment_losses(model, images, labels, measured, beta, contrast="spearman"):
+def alignment_losses(model, images, labels, measured, beta, contrastive="spearman"):
     """The losses of one batch (paper, Methods): L = L_class + beta (L_mse + L_contrast).
 
     Parameters
@@ -50,13 +50,13 @@ def alignment_losses(model, images, labels, measured, beta, contrast="spearman")
     labels : int64 tensor (N,), the teacher's
     measured : tensor (N, n_targets), fMRI components of the same images
     beta : float
-    contrast : {"spearman", "pearson", "detached", "none"}
+    contrastive : {"spearman", "pearson", "detached", "none"}
         ``detached`` adds the value (Pearson) without a gradient, as the released notebook does; ``none`` leaves it out.
 
     Returns
     -------
     dict name -> scalar tensor
-        ``loss_class loss_mse loss_contrast loss_total``; only the last is to be differentiated.
+        ``loss_class loss_mse loss_contrastive loss_total``; only the last is to be differentiated.
     """
     logits, predicted = model(images)
     predicted = predicted.float()
@@ -68,14 +68,14 @@ def alignment_losses(model, images, labels, measured, beta, contrast="spearman")
         torch.autocast(images.device.type, enabled=False),
     ):
         loss_mse = nn.functional.mse_loss(predicted, measured)
-        if contrast == "none":
-            loss_contrast = torch.zeros_like(loss_mse)
-        elif contrast == "detached":
-            loss_contrast = contrastive_loss(predicted.detach(), measured, "pearson")
+        if contrastive == "none":
+            loss_contrastive = torch.zeros_like(loss_mse)
+        elif contrastive == "detached":
+            loss_contrastive = contrastive_loss(predicted.detach(), measured, "pearson")
         else:
-            loss_contrast = contrastive_loss(predicted, measured, contrast)
-    loss_total = loss_class + beta * (loss_mse + loss_contrast) if beta > 0 else loss_class
-    return dict(zip(LOSSES, (loss_class, loss_mse, loss_contrast, loss_total), strict=True))
+            loss_contrastive = contrastive_loss(predicted, measured, contrastive)
+    loss_total = loss_class + beta * (loss_mse + loss_contrastive) if beta > 0 else loss_class
+    return dict(zip(LOSSES, (loss_class, loss_mse, loss_contrastive, loss_total), strict=True))
 
 
 def reuse_memory():
@@ -106,7 +106,7 @@ def batch_losses(model, images, labels, measured, beta, settings):
     """:func:`alignment_losses` of uint8 ``images`` (N, 3, height, width), under the precision of the settings."""
     inputs = normalise(images).contiguous(memory_format=torch.channels_last)
     with torch.autocast(images.device.type, dtype=torch.bfloat16, enabled=settings.precision == "bfloat16"):
-        return alignment_losses(model, inputs, labels, measured, beta, settings.contrast)
+        return alignment_losses(model, inputs, labels, measured, beta, settings.contrastive)
 
 
 def training_step(model, optimizer, images, labels, measured, beta, settings):
@@ -130,7 +130,7 @@ def align(
     images : tensor, uint8, shape (n_images, 3, size, size)
     targets : array (n_images, n_components)
         The person's fMRI components, row by row the response to the same image.
-    settings : realnet.study.TrainingSettings
+    settings : realnet.settings.TrainingSettings
     beta : float
         Weight of the brain; 0 is Control.
     seed : int

@@ -15,8 +15,8 @@ from realnet.activations import (
     normalise,
     prepare_arrays,
 )
+from realnet.backbones import EFFICIENTNET_LAYERS, EfficientNetLite0
 from realnet.cornet import LAYERS, CORnetS
-from realnet.efficientnet import EFFICIENTNET_LAYERS, EfficientNetLite0
 from realnet.errors import InvalidInput, MissingInput
 
 

@@ -9,6 +9,7 @@ from sklearn.metrics import cohen_kappa_score, top_k_accuracy_score
 from torch import nn
 
 from realnet.activations import load_images, normalise
+from realnet.backbones import EfficientNetLite0
 from realnet.behavior import (
     category_decisions,
     classify,
@@ -21,9 +22,8 @@ from realnet.behavior import (
     top_k_accuracy,
 )
 from realnet.datasets import geirhos2021
-from realnet.datasets.simulated.people import write_file
-from realnet.efficientnet import EfficientNetLite0
 from realnet.errors import InvalidInput, MissingInput
+from simulation.people import write_file
 
 
 @pytest.fixture

@@ -17,12 +17,12 @@ import nbformat
 import pytest
 
 sys.path.insert(0, str(Path(__file__).parent))
-from browser import Browser, find_chromium
-
 import realnet.book
+from browser import Browser, find_chromium
 from realnet.book import build_book, durations
+
 from realnet.errors import InvalidInput, MissingInput
-from realnet.study import load_study, project_root
+from realnet.settings import load_study, project_root
 
 REPOSITORY = Path(__file__).resolve().parents[1]
 DESK, PHONE = 1280, 390
@@ -91,7 +91,7 @@ def book(tmp_path_factory):
 @pytest.fixture
 def few_modules(monkeypatch):
     """A function after which books have pages of two modules, to which written pages link; the rest take long."""
-    names = ["realnet.study", "realnet.datasets.own"]
+    names = ["realnet.settings", "realnet.datasets.own"]
     assert set(names) < set(realnet.book.module_names())
     return lambda: monkeypatch.setattr(realnet.book, "module_names", lambda: names)
 
@@ -240,7 +240,7 @@ def test_the_book_of_a_study_of_real_people_does_not_call_them_simulated(tmp_pat
     study = prepare(tmp_path / "paper", "paper", monkeypatch)
     page, _ = build_book(study, tmp_path / "paper")
     assert "people in this book are simulated" not in page.read_text(encoding="utf-8")
-    assert not (page.parent / "notebooks" / "00_simulated_world.html").exists()
+    assert not (page.parent / "notebooks" / "00_simulated_data.html").exists()
 
 
 def test_the_book_of_ones_own_experiment_goes_without_the_chapters_that_it_has_no_data_for(
@@ -251,7 +251,7 @@ def test_the_book_of_ones_own_experiment_goes_without_the_chapters_that_it_has_n
     page, _ = build_book(study, tmp_path / "own")
     chapters = {path.stem for path in (page.parent / "notebooks").glob("*.html")}
     assert chapters == {path.stem for path in (REPOSITORY / "notebooks").glob("[0-9]*.ipynb")} - {
-        "00_simulated_world", "04_fmri_across_subjects", "05_eeg", "06_object_dimensions"
+        "00_simulated_data", "04_fmri_across_subjects", "05_eeg", "06_object_dimensions"
     }  # fmt: skip
     dead = [(file.name, name) for file in page.parent.rglob("*.html") for name in study.left_out
             if re.search(rf'href="[^"]*{name}[."]', file.read_text(encoding="utf-8"))]  # fmt: skip

@@ -26,8 +26,8 @@ from realnet import recovery
 from realnet.cornet import CORnetS
 from realnet.datasets.files import CannotWrite, remove_unfinished, whole_file
 from realnet.errors import InvalidInput
-from realnet.results import save_arrays
-from realnet.study import TrainingSettings, load_study
+from realnet.io import save_arrays
+from realnet.settings import TrainingSettings, load_study
 
 NOBODY = 65534
 
@@ -84,7 +84,7 @@ def test_a_full_disk_gets_one_sentence_and_keeps_the_file_that_was_there(disk, w
 
 
 def test_arrays_on_a_full_disk(disk):
-    code = "import sys, numpy as np, xarray as xr\nfrom realnet.results import save_arrays\n"
+    code = "import sys, numpy as np, xarray as xr\nfrom realnet.io import save_arrays\n"
     code += "save_arrays(__import__('pathlib').Path(sys.argv[1]), {'natural': xr.DataArray(np.ones((1000, 1000)))})"
     # in a process of its own: HDF5 crashes the one in which a disk becomes full
     done = subprocess.run([sys.executable, "-c", code, disk / "rdms.nc"], capture_output=True, text=True)
@@ -131,7 +131,7 @@ def test_an_error_that_has_nothing_to_do_with_the_disk_stays_what_it_is(tmp_path
 
 
 def test_what_a_killed_writer_left_is_removed_and_what_a_living_one_writes_is_not(tmp_path):
-    code = "import sys, time\nfrom realnet.datasets.files import whole_file\n"
+    code = "import sys, time\nfrom realnet.io import whole_file\n"
     code += "with whole_file(sys.argv[1]) as t:\n    t.write_text('half'); print('ready', flush=True); time.sleep(60)"
     writers = [
         subprocess.Popen([sys.executable, "-c", code, tmp_path / name], stdout=subprocess.PIPE) for name in ("a", "b")

@@ -9,14 +9,13 @@ import pytest
 import yaml
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
+from realnet.notebook import main as notebook_main
+from realnet.notebook import read_parameters, run_notebook
+from realnet.provenance import SETTINGS, settings_hash
 
 from realnet.__main__ import main as realnet_main
 from realnet.errors import InvalidInput, RealnetError
-from realnet.notebook import main as notebook_main
-from realnet.notebook import read_parameters, run_notebook
-from realnet.places import check_environment, project_root
-from realnet.provenance import SETTINGS, settings_hash
-from realnet.study import REPOSITORY, Study, load_study
+from realnet.settings import REPOSITORY, Study, check_environment, load_study, project_root
 
 NOTEBOOKS = sorted((REPOSITORY / "notebooks").glob("*.ipynb"))
 BASES = {
@@ -106,7 +105,7 @@ def dry_run(study):
     assert len({network.stem for network in networks}) == len(networks)
     for network in networks:  # as the workflow hands them to notebook 02: as text
         model, subject, beta, seed = network
-        assert study.find_network(int(f"{subject}"), float(f"{beta:g}"), seed, model == "null") == network
+        assert study.find_network(int(f"{subject}"), float(f"{beta:g}"), seed, model == "shuffled") == network
     assert study.results.parent == project_root() / "results" and study.prepared.parent.name == "prepared"
     assert len(set(study.stimulus_sets)) == len(study.stimulus_sets) and study.stimulus_sets[0]
     assert all(len(settings_hash(study, kind)) == 64 for kind in [*SETTINGS, "eeg"]) and str(study.left_out)
@@ -150,8 +149,8 @@ WRONG = {
     "training.main_beta": [7, 0, None, "40", math.nan],
     "training.seeds": [[], [0, 0], [-1], [0.5], [True], [2**32]],
     "training.layers": [[], ["V1", "V1"], ["V3"], "V1"],
-    "training.shuffled_null": ["maybe", 1, None],
-    "training.contrast": ["kendall", None, 1],
+    "training.shuffled": ["maybe", 1, None],
+    "training.contrastive": ["kendall", None, 1],
     "fmri.subjects": [[], [0], [4], [1, 1], [True], "1", [1.5], 1],
     "fmri.other_subjects": [[6], [1, 1], [0], None],
     "fmri.rois": [[], ["V1", "V1"], ["V5"], ["mean"], [""], "V1"],

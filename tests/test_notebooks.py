@@ -11,6 +11,7 @@ import pandas as pd
 import pytest
 import torch
 from PIL import Image
+from realnet.notebook import NotebookFailed, run_notebook
 from scipy.spatial.distance import pdist
 from scipy.stats import spearmanr
 
@@ -19,10 +20,9 @@ from realnet.alignment import load_realnet
 from realnet.datasets import things_eeg2
 from realnet.decoding import decoding_rdm
 from realnet.errors import InvalidInput, RealnetError
-from realnet.notebook import NotebookFailed, run_notebook
+from realnet.io import COLUMNS, load_array, load_prepared, load_table
 from realnet.rdm import pairs_among
-from realnet.results import COLUMNS, load_array, load_prepared, load_table
-from realnet.study import REPOSITORY, load_study
+from realnet.settings import REPOSITORY, load_study
 
 # every part is there, each as small as it can be: two people where the paper has three, one epoch, few voxels
 SMALL = """
@@ -37,7 +37,7 @@ eeg: {subjects: [1, 2], window: [0.1, 0.13], n_repeats: 1, channels: [O2, Oz, O1
 inference: {n_bootstraps: 50, n_permutations: 100}
 """
 
-CHAPTERS = ["00_simulated_world", "01_data", "02_training/sub-01_beta-40_seed-0", "03_fmri_within_subject",
+CHAPTERS = ["00_simulated_data", "01_data", "02_training/sub-01_beta-40_seed-0", "03_fmri_within_subject",
             "04_fmri_across_subjects", "05_eeg", "06_object_dimensions", "07_behavior", "08_beta_sweep",
             "09_paper_and_release", "10_objects92", "11_calibration", "12_speed", "13_paper_beside_ours",
             "14_robustness", "15_scale", "index"]  # fmt: skip

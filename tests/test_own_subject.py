@@ -10,13 +10,13 @@ import pandas as pd
 import pytest
 import torch
 import yaml
+from realnet.notebook import run_notebook
 from scipy.spatial.distance import pdist
 
 from realnet.cornet import CORnetS
 from realnet.datasets import own
-from realnet.notebook import run_notebook
-from realnet.results import load_prepared, load_table, prepared_path
-from realnet.study import REPOSITORY, load_study
+from realnet.io import load_prepared, load_table, prepared_path
+from realnet.settings import REPOSITORY, load_study
 
 PAGE = (REPOSITORY / "book" / "own_subject.md").read_text(encoding="utf-8")
 NOTEBOOKS = {

@@ -9,7 +9,6 @@ from pathlib import Path
 import pytest
 import yaml
 from IPython.core.inputtransformer2 import TransformerManager
-
 from realnet.notebook import read_parameters
 
 REPOSITORY = Path(__file__).resolve().parents[1]

@@ -14,7 +14,7 @@ import pytest
 import yte
 from slurm.cluster import PARTITION, Cluster, why_not
 
-from realnet.study import REPOSITORY, load_study
+from realnet.settings import REPOSITORY, load_study
 
 needs_slurm = pytest.mark.skipif(bool(why_not()), reason=why_not())
 PROFILE = REPOSITORY / "profiles" / "slurm" / "config.yaml"
@@ -26,7 +26,7 @@ raw: data/raw/simulated
 simulated: {n_classes: 10, n_pretraining_images: 100, pretraining_epochs: 1, n_voxels: 20, n_eeg_subjects: 1}
 network: {image_size: 32}
 fmri: {subjects: [1], other_subjects: [], n_components: 32, test_sets: [natural]}
-training: {betas: [40], epochs: 3, learning_rate: 5.0e-4, shuffled_null: false}
+training: {betas: [40], epochs: 3, learning_rate: 5.0e-4, shuffled: false}
 eeg: {subjects: []}
 """
 PATIENCE = 1200  # seconds; a busy machine is no failure

@@ -12,7 +12,7 @@ from realnet.activations import cpu_threads, normalise
 from realnet.alignment import ReAlnet, contrastive_loss
 from realnet.cornet import CORnetS
 from realnet.errors import InvalidInput
-from realnet.study import TrainingSettings
+from realnet.settings import TrainingSettings
 from realnet.training import align, alignment_losses, teacher_labels
 
 QUICK = {"epochs": 2, "batch_size": 8, "n_hidden": 4, "learning_rate": 1e-3}
@@ -132,7 +132,7 @@ def test_alignment_lowers_the_losses_it_follows(network, data):
     model, history = _run(network, data, settings={"epochs": 12})
     table = history.query("split == 'training'").pivot(index="epoch", columns="metric", values="value")
     assert table.loss_mse.iloc[-1] < 0.9 * table.loss_mse.iloc[0]
-    assert table.loss_contrast.iloc[-1] < table.loss_contrast.iloc[0] - 0.1
+    assert table.loss_contrastive.iloc[-1] < table.loss_contrastive.iloc[0] - 0.1
     assert not model.training
 
 

@@ -24,12 +24,12 @@ STUDY = {
     "raw": "data/raw/simulated",
     "simulated": {"seed": 0},
     "fmri": {"subjects": [2]},
-    "training": {"betas": [40], "shuffled_null": False},
+    "training": {"betas": [40], "shuffled": False},
 }
 STEMS = {(0, 0.0): "cornet", (2, 0.0): "sub-02_beta-0_seed-0", (2, 40.0): "sub-02_beta-40_seed-0"}
 TABLES, PREPARED = "results/small/tables", "data/prepared/small"
 WRITES = {
-    "00_simulated_world": ["data/raw/simulated/world.json"],
+    "00_simulated_data": ["data/raw/simulated/simulation.json"],
     "01_data": [
         f"{PREPARED}/targets_sub-02.nc",
         *[f"{PREPARED}/{n}_rdms.nc" for n in ("shen2019", "horikawa2017", "things_eeg2", "things_dimensions")],

@@ -1,1 +1,1 @@
-"""The question of each chapter as one function: RDMs in, tidy table (:data:`realnet.results.COLUMNS`) out."""
+"""The question of each chapter as one function: RDMs in, tidy table (:data:`realnet.io.COLUMNS`) out."""

@@ -15,8 +15,8 @@ from realnet import provenance
 from realnet.analyses.common import REFERENCES
 from realnet.behavior import classify_files, find_validation_images, is_in_top
 from realnet.errors import InvalidInput, MissingInput
+from realnet.io import empty_table
 from realnet.networks import load_network
-from realnet.results import empty_table
 from realnet.statistics import bootstrap_p, confidence_interval
 
 
@@ -25,7 +25,7 @@ def accuracy_table(study, networks, device="auto"):
 
     Parameters
     ----------
-    networks : sequence of realnet.study.Network
+    networks : sequence of realnet.settings.Network
 
     Returns
     -------
@@ -40,7 +40,7 @@ def accuracy_table(study, networks, device="auto"):
     except MissingInput as error:
         return empty_table(), f"Accuracy was left out: {error}."
 
-    provenance.note(study, study.raw_folder("world.json") if study.simulated else folder)
+    provenance.note(study, study.raw_folder("simulation.json") if study.simulated else folder)
 
     def decide(probabilities, rows):
         if probabilities.shape[1] != n_classes:

@@ -5,9 +5,9 @@ from scipy import stats
 
 from realnet.analyses.common import REFERENCES, reference_stem, t_interval
 from realnet.analyses.fmri import fmri_differences
-from realnet.results import load_model_rdms, load_prepared
+from realnet.io import load_model_rdms, load_prepared
+from realnet.settings import Network
 from realnet.similarity import compare_rdms
-from realnet.study import Network
 
 #: Measures of the kept sweep, as the curves name them: (measure, part or None for the mean over parts).
 KEPT_CURVES = {
@@ -22,7 +22,7 @@ KEPT_CURVES = {
 
 def at_beta(study, beta):
     """The study as if ``beta`` were that of its main figures, so that every analysis can be made for every beta."""
-    training = study.training.model_copy(update={"main_beta": beta, "shuffled_null": False})
+    training = study.training.model_copy(update={"main_beta": beta, "shuffled": False})
     return study.model_copy(update={"training": training})
 
 
@@ -37,7 +37,7 @@ def beta_curve(study):
         and ``EEG, layer <layer>`` (mean over times and people, t interval over people). One row a network, so that
         each person who taught one is a row of ``trained_on``; ``subject`` is the person compared with, or ``mean``.
     """
-    networks = [network for network in study.networks() if network.model != "null"]
+    networks = [network for network in study.networks() if network.model != "shuffled"]
     # Control once more under the name of a ReAlnet of beta 0: its files have no other name
     networks += [Network("realnet", n.subject, 0.0, n.seed) for n in networks if n.model == "control"]
     dataset = study.fmri.dataset
@@ -82,7 +82,7 @@ def kept_curve(table, level=0.95):
     Parameters
     ----------
     table : DataFrame
-        ``beta_sweep`` of :func:`realnet.analyses.kept.load_kept`.
+        ``beta_sweep`` of :func:`experiments.tables.kept.load_kept`.
 
     Returns
     -------

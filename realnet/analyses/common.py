@@ -28,7 +28,7 @@ def tidy(array, networks, **columns):
 
 def kinds_of(networks):
     """The kinds of networks present, in the order of the figures."""
-    return [kind for kind in ("cornet", "control", "realnet", "null") if any(n.model == kind for n in networks)]
+    return [kind for kind in ("cornet", "control", "realnet", "shuffled") if any(n.model == kind for n in networks)]
 
 
 def reference_stem(networks, network, reference):

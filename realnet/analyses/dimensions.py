@@ -5,7 +5,7 @@ import pandas as pd
 import xarray as xr
 
 from realnet.analyses.common import REFERENCES, tidy
-from realnet.results import load_model_rdms, load_prepared
+from realnet.io import load_model_rdms, load_prepared
 from realnet.similarity import FeatureRDMs, partial_spearman
 from realnet.statistics import bootstrap_p, bootstrap_partial_spearman, confidence_interval, fdr
 
@@ -39,7 +39,7 @@ def dimension_table(study, networks):
     samples = samples**2  # (bootstrap, network, dimension)
     kind = np.array([n.model for n in networks])
     rows = []
-    for model in [m for m in ("realnet", "null") if m in kind]:
+    for model in [m for m in ("realnet", "shuffled") if m in kind]:
         for reference in REFERENCES:
             new, old = samples[:, kind == model].mean(axis=1), samples[:, kind == reference].mean(axis=1)
             lower, upper = confidence_interval(new - old, inference.level)
@@ -68,7 +68,7 @@ def beside_truth(table, truth):
     table : DataFrame
         From :func:`dimension_table`.
     truth : DataFrame
-        ``dimensions`` of :func:`realnet.datasets.simulated.read_truth`.
+        ``dimensions`` of :func:`simulation.read_truth`.
 
     Returns
     -------

@@ -6,7 +6,7 @@ import xarray as xr
 from scipy import stats
 
 from realnet.analyses.common import REFERENCES, add_ceilings, ceilings_of, kinds_of, tidy
-from realnet.results import load_model_rdms, load_prepared
+from realnet.io import load_model_rdms, load_prepared
 from realnet.similarity import compare_rdms, improvement
 from realnet.statistics import cluster_test
 
@@ -33,7 +33,7 @@ def eeg_table(study, networks):
         dim=pd.Index(kinds_of(networks), name="model"),
     ).transpose("model", "layer", "subject", "time")
     rows = []
-    for model in ("realnet", "null"):
+    for model in ("realnet", "shuffled"):
         if model not in kinds.model:
             continue
         for reference in REFERENCES:

@@ -10,14 +10,14 @@ import pandas as pd
 
 from realnet import provenance
 from realnet.analyses.behavior import measure_rows, resampled_sums
+from realnet.backbones import EfficientNetLite0
 from realnet.behavior import category_decisions, classify_files, consistency_of_rates
 from realnet.datasets import geirhos2021
 from realnet.datasets.files import real_folder
-from realnet.efficientnet import EfficientNetLite0
 from realnet.errors import InvalidInput, MissingInput
 from realnet.networks import load_network
+from realnet.settings import Network
 from realnet.statistics import confidence_interval
-from realnet.study import Network
 
 
 class Experiment(NamedTuple):
@@ -100,7 +100,7 @@ def decide_trials(study, experiment, networks, device="auto"):
     """
     trials, right = experiment.trials, {}
     simulated = experiment.people == "simulated"
-    provenance.note(study, *([study.raw_folder("world.json")] if simulated else experiment.files))
+    provenance.note(study, *([study.raw_folder("simulation.json")] if simulated else experiment.files))
 
     def decide(probabilities, rows):
         return category_decisions(probabilities, experiment.categories) == trials.category.to_numpy()[rows]

@@ -9,7 +9,7 @@ import pandas as pd
 import xarray as xr
 
 from realnet.analyses.common import BEST, CROSSVALIDATED, REFERENCES, add_ceilings, ceilings_of, reference_stem, tidy
-from realnet.results import load_model_rdms, load_prepared
+from realnet.io import load_model_rdms, load_prepared
 from realnet.similarity import compare_rdms, crossvalidated_best_layer, improvement
 from realnet.statistics import bootstrap_p, bootstrap_similarities, confidence_interval, fdr, generalise_to_subjects
 
@@ -37,7 +37,7 @@ def similarity_table(study, dataset, stimulus_set, brains, networks):
     Parameters
     ----------
     brains : DataArray (subject, roi, pair)
-    networks : sequence of realnet.study.Network
+    networks : sequence of realnet.settings.Network
 
     Returns
     -------
@@ -67,7 +67,7 @@ def fmri_differences(study, dataset, stimulus_set, brains, networks, within):
     dataset, stimulus_set : str
         Written into the table; the RDMs of the networks for this set are read from the study's results.
     brains : DataArray (subject, roi, pair)
-    networks : sequence of realnet.study.Network
+    networks : sequence of realnet.settings.Network
         ReAlnets and null networks are compared with CORnet and with the Control of the same subject and seed.
     within : bool
         True compares each network with the person who taught it; False with every person of the dataset.
@@ -100,7 +100,7 @@ def fmri_differences(study, dataset, stimulus_set, brains, networks, within):
     names = [str(layer) for layer in models.layer.values], [str(roi) for roi in brains.roi.values]
     rows = []
     for network in networks:
-        if network.model not in ("realnet", "null"):
+        if network.model not in ("realnet", "shuffled"):
             continue
         people = {subject: s for s, subject in enumerate(subjects) if not within or subject == network.trained_on}
         if not within:  # one person says nothing about others: the interval is then over images alone

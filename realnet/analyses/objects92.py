@@ -8,14 +8,14 @@ import pandas as pd
 from realnet import provenance
 from realnet.activations import compute_model_rdms, prepare_arrays
 from realnet.analyses.common import add_ceilings
+from realnet.backbones import EFFICIENTNET_LAYERS, EfficientNetLite0
 from realnet.cornet import LAYERS, load_cornet_s
 from realnet.datasets import objects92
 from realnet.datasets.fetching import FETCH
 from realnet.datasets.files import find_files, find_one, real_folder
-from realnet.efficientnet import EFFICIENTNET_LAYERS, EfficientNetLite0
 from realnet.errors import MissingInput
+from realnet.settings import project_root
 from realnet.similarity import compare_rdms, noise_ceiling
-from realnet.study import project_root
 
 
 def load_if_present(study):

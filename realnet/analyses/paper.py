@@ -11,7 +11,7 @@ import pandas as pd
 
 from realnet.analyses.common import t_interval
 from realnet.analyses.fmri import own_subject
-from realnet.results import load_table
+from realnet.io import load_table
 
 AGREES, DIFFERS, OPEN, ABSENT = "agrees", "differs", "open", "not in this study"
 NO_DIFFERENCE = "no difference found"  # which is not the same as none
@@ -144,11 +144,13 @@ def _eeg(study):
     eeg = eeg[eeg.metric == "difference"]
     rows = []
     for reference, label in (("cornet", "CORnet"), ("control", "Control")):
-        times = {model: eeg[(eeg.reference == reference) & (eeg.model == model)] for model in ("realnet", "null")}
+        times = {model: eeg[(eeg.reference == reference) & (eeg.model == model)] for model in ("realnet", "shuffled")}
         closer, farther = (_significant_times(times["realnet"], sign) for sign in (1, -1))
         n_times = times["realnet"].time.nunique()
         found = f"times of {n_times} with p < .05: " + _counts(closer)
-        found += f" (null networks: {_counts(_significant_times(times['null'], 1))})" if len(times["null"]) else ""
+        found += (
+            f" (null networks: {_counts(_significant_times(times['shuffled'], 1))})" if len(times["shuffled"]) else ""
+        )
         worse = ((farther > 0) & (closer == 0)).any()
         rows.append(_row("4A", f"EEG: closer than {label} in all four layers", name, found=found, by=OVER_TIME,
                          verdict=AGREES if (closer > 0).all() else DIFFERS if worse else OPEN,

@@ -4,7 +4,7 @@ import pandas as pd
 
 from realnet.analyses.common import REFERENCES
 from realnet.analyses.fmri import own_subject
-from realnet.results import load_table
+from realnet.io import load_table
 
 #: Below this share of ReAlnet's gain, what the null network gains is called small.
 NULL_SHARE = 0.25
@@ -42,7 +42,7 @@ def readable(summary, truth=None):
     summary : DataFrame
         From :func:`summary_table`.
     truth : dict of DataFrame, optional
-        From :func:`realnet.datasets.simulated.read_truth`.
+        From :func:`simulation.read_truth`.
     """
     found = list(dict.fromkeys(summary.question))
     named = ("own subject, natural", "own subject, shapes", "own subject, letters")
@@ -93,12 +93,12 @@ def _null_share(own, reference):
     """How much of ReAlnet's gain a network gains that was trained on shuffled pairs (natural images)."""
     rows = own[(own.reference == reference) & (own.stimulus_set == "natural")]
     gain = rows.groupby("model").value.mean()
-    if "null" not in gain:
+    if "shuffled" not in gain:
         return {"question": "null networks", "reference": reference, "metric": "share", "detail": "not trained"}
-    share = gain["null"] / gain["realnet"]
+    share = gain["shuffled"] / gain["realnet"]
     return {"question": "null networks", "reference": reference, "metric": "share", "value": share,
             "found": int(share < NULL_SHARE), "n": 1,
-            "detail": f"{gain['null']:+.3f}, {share:.0%} of ReAlnet's"}  # fmt: skip
+            "detail": f"{gain['shuffled']:+.3f}, {share:.0%} of ReAlnet's"}  # fmt: skip
 
 
 def _eeg_rows(eeg, reference):

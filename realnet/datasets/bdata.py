@@ -16,8 +16,8 @@ from pathlib import Path
 import h5py
 import numpy as np
 
-from realnet.datasets.files import whole_file
 from realnet.errors import InvalidInput, MissingInput, RealnetError
+from realnet.io import whole_file
 
 _MOST_ROWS = 1_000_000  # the largest published file has 6000
 # What h5py raises for a damaged file; MemoryError: a damaged size.

@@ -7,8 +7,8 @@ from pathlib import Path
 import pooch
 
 from realnet.datasets.catalogue import PublishedFile
-from realnet.datasets.files import whole_file
 from realnet.errors import InvalidInput
+from realnet.io import whole_file
 
 LOCK = "lock.json"
 

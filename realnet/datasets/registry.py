@@ -22,7 +22,7 @@ from realnet.datasets.shen2019 import read_stimulus_list
 from realnet.datasets.stimuli import IMAGE
 from realnet.datasets.wholeness import find_damage, find_damaged, find_list_damage, name_some
 from realnet.errors import InvalidInput, MissingInput
-from realnet.places import project_root
+from realnet.settings import project_root
 
 
 def raw_folder(root: str | Path | None = None) -> Path:

@@ -5,15 +5,18 @@ Networks differ in luminance, marker and line as well as in hue, so that figures
 without a needed column, or without rows that a figure needs, raises :class:`realnet.errors.InvalidInput`.
 """
 
-from realnet.figures.behavior import plot_accuracy, plot_consistency
-from realnet.figures.beta_sweep import plot_beta_curves
-from realnet.figures.calibration import (
+from experiments.figures.calibration import (
     plot_calibration_cells,
     plot_calibration_errors,
     plot_calibration_power,
     plot_difference_power,
 )
-from realnet.figures.choices import plot_choice_effects, plot_descent
+from experiments.figures.choices import plot_choice_effects, plot_descent
+from experiments.figures.robustness import plot_kills
+from experiments.figures.scale import plot_lab_hours, plot_scale
+from experiments.figures.speed import plot_growth, plot_repeats, plot_speed
+from realnet.figures.behavior import plot_accuracy, plot_consistency
+from realnet.figures.beta_sweep import plot_beta_curves
 from realnet.figures.differences import (
     plot_across_datasets,
     plot_differences,
@@ -32,9 +35,6 @@ from realnet.figures.headline import plot_headline
 from realnet.figures.objects92 import plot_objects92
 from realnet.figures.pictures import plot_pictures, plot_rdms
 from realnet.figures.recordings import plot_decoding
-from realnet.figures.robustness import plot_kills
-from realnet.figures.scale import plot_lab_hours, plot_scale
-from realnet.figures.speed import plot_growth, plot_repeats, plot_speed
 from realnet.figures.style import mark_simulated, save_figure
 from realnet.figures.training import plot_training, plot_training_all
 

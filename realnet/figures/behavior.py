@@ -43,7 +43,7 @@ def plot_accuracy(table):
         part = select(rows, "plot_accuracy", metric=metric)
         for model in ("cornet", "control"):
             _draw_level(panel, part[(part.model == model) & part.trained_on.isin(("", "mean"))], MODELS[model])
-        for model, shift in (("realnet", 0.0), ("null", 1.5)):
+        for model, shift in (("realnet", 0.0), ("shuffled", 1.5)):
             of_model = part[part.model == model].sort_values("beta")
             single, mean = of_model[of_model.trained_on != "mean"], of_model[of_model.trained_on == "mean"]
             if of_model.empty:
@@ -56,7 +56,7 @@ def plot_accuracy(table):
         betas = sorted(part.beta[part.model == "realnet"].unique())
         panel.set_xticks(betas)
         panel.set_xlim(min(betas, default=0) - 7, max(betas, default=0) + 7)
-    kinds = [model for model in ("cornet", "control", "realnet", "null") if (rows.model == model).any()]
+    kinds = [model for model in ("cornet", "control", "realnet", "shuffled") if (rows.model == model).any()]
     single = Line2D([], [], **dot_style(PERSON, size=4, filled=False), label="Single networks")
     legend_below(
         figure,
@@ -102,7 +102,7 @@ def plot_consistency(table, title=None):
     rows = select(table, "plot_consistency", needed, metric="kappa")
     rows = rows.assign(beta=rows.beta.fillna(0))
     means = rows[(rows.subject == "mean") & rows.trained_on.isin(("", "mean"))]
-    order = [*[model for model in MODELS if model != "null"], *ordered(means.model, MODELS), "null", "human"]
+    order = [*[model for model in MODELS if model != "shuffled"], *ordered(means.model, MODELS), "shuffled", "human"]
     means = means.assign(place=means.model.map({model: i for i, model in reversed(list(enumerate(order)))}))
     means = means.sort_values(["place", "beta"]).reset_index(drop=True)
     means = means.assign(style=[_style_of(model) for model in means.model])

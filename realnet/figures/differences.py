@@ -97,9 +97,9 @@ def plot_differences(table, title=None):
     """
     rows = select(
         table, "plot_differences", ("subject", "trained_on", "stimulus_set", "value", "lower", "upper", "p"),
-        metric="difference", roi="mean", model=("realnet", "null"), reference=tuple(REFERENCES),
+        metric="difference", roi="mean", model=("realnet", "shuffled"), reference=tuple(REFERENCES),
     )  # fmt: skip
-    models = [model for model in ("realnet", "null") if model in set(rows.model)]
+    models = [model for model in ("realnet", "shuffled") if model in set(rows.model)]
     sets, references = ordered(rows.stimulus_set, STIMULUS_SETS), ordered(rows.reference, REFERENCES)
     within = (rows.subject == rows.trained_on).all()
     pairs = {images: _pairs(rows[rows.stimulus_set == images]) for images in sets}

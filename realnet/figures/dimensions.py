@@ -66,7 +66,7 @@ def plot_dimension_changes(table):
         drawn with intervals, those of ``null``, where there are any, as pale crosses.
     """
     needed = ("dimension", "value", "lower", "upper", "p")
-    rows = select(table, "plot_dimension_changes", needed, metric="difference", model=("realnet", "null"),
+    rows = select(table, "plot_dimension_changes", needed, metric="difference", model=("realnet", "shuffled"),
                   reference=tuple(REFERENCES))  # fmt: skip
     realnet = select(rows, "plot_dimension_changes", model="realnet")
     references = ordered(realnet.reference, REFERENCES)
@@ -78,8 +78,8 @@ def plot_dimension_changes(table):
         panel.set_title(f"ReAlnet {REFERENCES[reference].label}")
         panel.set_xlabel("Difference in squared\npartial Spearman's rho")
         handles.append(key(REFERENCES[reference], linestyle="none"))
-    if "null" in set(rows.model):
-        handles.append(key(MODELS["null"], linestyle="none"))
+    if "shuffled" in set(rows.model):
+        handles.append(key(MODELS["shuffled"], linestyle="none"))
     legend_below(figure, [*handles, significant_key()])
     return figure
 
@@ -93,8 +93,8 @@ def draw_dimension_changes(axes, rows, names, reference):
     """A panel of :func:`plot_dimension_changes` with the dimensions ``names``, from above."""
     places = {name: i for i, name in enumerate(names)}
     part = rows[(rows.reference == reference) & rows.dimension.isin(names)]
-    null, realnet = part[part.model == "null"], part[part.model == "realnet"]
-    axes.plot(null.value, null.dimension.map(places), **dot_style(MODELS["null"], size=6), label="Null", zorder=1.5)
+    null, realnet = part[part.model == "shuffled"], part[part.model == "realnet"]
+    axes.plot(null.value, null.dimension.map(places), **dot_style(MODELS["shuffled"], size=6), label="Null", zorder=1.5)
     draw_intervals(axes, realnet, realnet.dimension.map(places).to_numpy(), REFERENCES[reference])
     axes.axvline(0, color="black", linewidth=0.6, zorder=1)
     _name_dimensions(axes, names)

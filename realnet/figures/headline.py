@@ -27,7 +27,7 @@ def plot_headline(fmri, eeg, dimensions):
     """
     who = "plot_headline"
     changes = select(dimensions, who, ("dimension", "value", "lower", "upper", "p"), metric="difference",
-                     model=("realnet", "null"), reference="cornet")  # fmt: skip
+                     model=("realnet", "shuffled"), reference="cornet")  # fmt: skip
     names = by_change(select(changes, who, model="realnet"), "cornet")
     if len(names) > N_DIMENSIONS:
         names = names[: N_DIMENSIONS // 2] + names[-(N_DIMENSIONS // 2) :]

@@ -10,8 +10,8 @@ import seaborn as sns
 from matplotlib.lines import Line2D
 from matplotlib.patches import Patch
 
-from realnet.datasets.files import whole_file
 from realnet.errors import InvalidInput
+from realnet.io import whole_file
 
 #: Width of every figure in inches: the text column of the book; letters stay readable when a phone halves it.
 WIDTH = 7.2
@@ -34,7 +34,7 @@ MODELS = {
     "cornet": Style("CORnet", "#333333", "s", (0, (4, 1.5, 1, 1.5))),
     "control": Style("Control", "#2a6db3", "^", (0, (4, 1.5))),
     "realnet": Style("ReAlnet", "#f28e2b", "o", "-"),
-    "null": Style("Null (shuffled)", "#bdbdbd", "X", (0, (1, 1.2))),
+    "shuffled": Style("Null (shuffled)", "#bdbdbd", "X", (0, (1, 1.2))),
     "efficientnet-lite0": Style("EfficientNet-Lite0", "#2a9d8f", "D", (0, (6, 1.5))),
 }
 

@@ -17,7 +17,7 @@ from realnet.figures.style import (
 LOSSES = {
     "loss_class": ("Classification", "Cross-entropy (nats)"),
     "loss_mse": ("Mean squared error", "Squared component units"),
-    "loss_contrast": ("Contrast", "1 - r, own minus others"),
+    "loss_contrastive": ("Contrast", "1 - r, own minus others"),
     "loss_total": ("Total", "Weighted sum of the three"),
 }
 

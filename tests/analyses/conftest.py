@@ -5,9 +5,9 @@ import pytest
 
 from realnet.analyses.common import main_networks
 from realnet.cornet import LAYERS
+from realnet.io import model_rdms_path, prepared_path, save_arrays
 from realnet.rdm import correlation_rdm, difference_rdm, labelled
-from realnet.results import model_rdms_path, prepared_path, save_arrays
-from realnet.study import Study
+from realnet.settings import Study
 
 N_STIMULI = {"natural": 40, "shapes": 10, "letters": 8, "things": 16}
 ROIS = ("V1", "LOC")
@@ -31,7 +31,7 @@ def study(tmp_path_factory):
     def noisy(name, noise, *lead):
         return correlation_rdm(truth[name] + noise * rng.normal(size=(*lead, *truth[name].shape)))
 
-    noises = {"cornet": 2.0, "control": 2.0, "realnet": 0.3, "null": 4.0}
+    noises = {"cornet": 2.0, "control": 2.0, "realnet": 0.3, "shuffled": 4.0}
     for network in study.networks():
         rdms = {
             name: labelled(noisy(name, noises[network.model], len(LAYERS)), ids[name], ("layer",), layer=list(LAYERS))

@@ -14,13 +14,13 @@ from realnet.analyses.error_consistency import consistency_table, decide_trials,
 from realnet.cornet import CORnetS
 from realnet.datasets import geirhos2021
 from realnet.datasets.files import real_folder
-from realnet.datasets.simulated import people, published
-from realnet.datasets.simulated.stimuli import make_catalogue
 from realnet.errors import InvalidInput
+from realnet.io import load_table, save_table
 from realnet.networks import load_network, save_weights, weights_path
-from realnet.results import load_table, save_table
+from realnet.settings import InferenceSettings, Network, Study
 from realnet.statistics import confidence_interval
-from realnet.study import InferenceSettings, Network, Study
+from simulation import people, published
+from simulation.stimuli import make_catalogue
 
 pytestmark = pytest.mark.filterwarnings("ignore:.*does not say what it was made from")
 
@@ -188,7 +188,7 @@ def test_the_table_can_be_saved_read_and_shown(study, accuracy, consistency):
         "control",
         "realnet",
         "realnet",
-        "null",
+        "shuffled",
         "human",
     ]
     row = shown[(shown.measure == "kappa") & (shown.beta == 10)].iloc[0]

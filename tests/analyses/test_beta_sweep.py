@@ -6,12 +6,12 @@ import pytest
 from scipy import stats
 from scipy.stats import spearmanr
 
+from experiments.tables.kept import load_kept, made_by
 from realnet.analyses.beta_sweep import KEPT_CURVES, at_beta, beta_curve, kept_curve, slopes
 from realnet.analyses.common import main_networks, t_interval
 from realnet.analyses.fmri import fmri_differences
-from realnet.analyses.kept import load_kept, made_by
 from realnet.errors import MissingInput
-from realnet.results import load_model_rdms, load_prepared
+from realnet.io import load_model_rdms, load_prepared
 
 
 @pytest.fixture(scope="module")

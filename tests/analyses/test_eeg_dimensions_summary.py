@@ -12,7 +12,7 @@ from realnet.analyses.dimensions import beside_truth, dimension_table, top_dimen
 from realnet.analyses.eeg import eeg_table
 from realnet.analyses.fmri import fmri_differences, similarity_table
 from realnet.analyses.summary import readable, summary_table
-from realnet.results import load_array, load_prepared, model_rdms_path, save_table
+from realnet.io import load_array, load_prepared, model_rdms_path, save_table
 
 
 @pytest.fixture(scope="module")

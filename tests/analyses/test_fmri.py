@@ -7,8 +7,8 @@ from scipy.stats import rankdata, spearmanr
 from realnet.analyses import fmri
 from realnet.analyses.fmri import fmri_differences, own_subject, similarity_table
 from realnet.cornet import LAYERS
+from realnet.io import COLUMNS, load_array, load_model_rdms, load_prepared, load_table, model_rdms_path, save_table
 from realnet.rdm import correlation_rdm
-from realnet.results import COLUMNS, load_array, load_model_rdms, load_prepared, load_table, model_rdms_path, save_table
 from realnet.similarity import compare_rdms
 from realnet.statistics import bootstrap_similarities
 
@@ -141,7 +141,7 @@ def test_a_network_unrelated_to_the_brain_is_rarely_clearly_above_zero():
 def test_a_planted_gain_is_found_and_the_null_networks_gain_nothing(differences):
     rows = differences[(differences.metric == "difference") & (differences.roi == "mean")]
     assert (rows[rows.model == "realnet"].lower > 0).all()
-    assert (rows[rows.model == "null"].value < 0).all()
+    assert (rows[rows.model == "shuffled"].value < 0).all()
 
 
 def test_across_subjects_every_network_meets_every_person_and_their_mean(study, networks, brains):
@@ -175,5 +175,5 @@ def test_tables_keep_their_columns_and_the_model_called_null_on_disk(study, simi
     saved = save_table(study, "fmri_within_subject", similarities)
     assert list(saved.columns[: len(COLUMNS)]) == COLUMNS
     loaded = load_table(study, "fmri_within_subject")
-    assert set(loaded.model) == {"cornet", "control", "realnet", "null"} and set(loaded.study) == {"random"}
+    assert set(loaded.model) == {"cornet", "control", "realnet", "shuffled"} and set(loaded.study) == {"random"}
     np.testing.assert_allclose(loaded.value, saved.value)

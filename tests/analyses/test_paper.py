@@ -11,7 +11,7 @@ from realnet.analyses.common import main_networks
 from realnet.analyses.dimensions import dimension_table
 from realnet.analyses.eeg import eeg_table
 from realnet.analyses.fmri import fmri_differences, similarity_table
-from realnet.results import empty_table, load_prepared, load_table, save_table
+from realnet.io import empty_table, load_prepared, load_table, save_table
 
 FIGURES = {"1B", "1C", "2A", "2B", "3A", "3B", "4A", "4B", "5A", "5B", "5D", "S1", "S2-S13"}
 
@@ -129,7 +129,7 @@ def test_times_decide_about_the_eeg_and_one_way_only_where_a_layer_is_farther(st
         rows = [
             {"metric": "difference", "model": model, "reference": reference, "layer": layer, "time": t, "p": p[layer],
              "value": value}
-            for model in ("realnet", "null") for reference in ("cornet", "control") for layer in p for t in (0, 1)
+            for model in ("realnet", "shuffled") for reference in ("cornet", "control") for layer in p for t in (0, 1)
         ]  # fmt: skip
         with pytest.MonkeyPatch.context() as patch:
             patch.setattr(paper, "load_table", lambda *_: pd.DataFrame(rows))

@@ -9,10 +9,10 @@ from PIL import Image
 
 from realnet.behavior import human_ceiling
 from realnet.datasets import geirhos2021
-from realnet.datasets.simulated import people
-from realnet.datasets.simulated.stimuli import make_catalogue
 from realnet.errors import InvalidInput, MissingInput
-from realnet.study import WorldSettings
+from realnet.settings import SimulationSettings
+from simulation import people
+from simulation.stimuli import make_catalogue
 
 HEADER = "subj,session,trial,rt,object_response,category,condition,imagename"
 ROWS = [
@@ -219,7 +219,7 @@ def test_a_damaged_mapping_is_refused(tmp_path, text):
 
 @pytest.fixture(scope="module")
 def catalogue():
-    return make_catalogue(WorldSettings(n_pretraining_images=200))
+    return make_catalogue(SimulationSettings(n_pretraining_images=200))
 
 
 @pytest.fixture(scope="module")

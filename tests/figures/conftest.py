@@ -54,5 +54,5 @@ def history(rng):
     return pd.DataFrame([
         {"epoch": e, "split": split, "metric": m, "value": rng.random()}
         for e in range(4) for split in ("training", "test") if e or split == "test"
-        for m in ("loss_class", "loss_mse", "loss_contrast", "loss_total")
+        for m in ("loss_class", "loss_mse", "loss_contrastive", "loss_total")
     ])  # fmt: skip

@@ -4,7 +4,7 @@ import numpy as np
 import pandas as pd
 
 ROIS, LAYERS = ["V1", "V2", "V3", "V4", "LOC"], ["V1", "V2", "V4", "IT"]
-KINDS = ["cornet", "control", "realnet", "null"]
+KINDS = ["cornet", "control", "realnet", "shuffled"]
 PEOPLE = ["sub-01", "sub-02", "sub-03"]
 
 
@@ -16,7 +16,7 @@ def networks(models=tuple(KINDS)):
 def differences(rng, people):
     """Differences and improvements of each ReAlnet and null network with each of some people."""
     rows = []
-    for model in ("realnet", "null"):
+    for model in ("realnet", "shuffled"):
         for teacher in PEOPLE:
             for subject in people:
                 for reference in ("cornet", "control"):
@@ -54,7 +54,7 @@ def dimensions(rng, n_dims):
          "value": rng.uniform(0, 0.05)}
         for layer in LAYERS for m, t in networks() for d in names
     ]  # fmt: skip
-    for model in ("realnet", "null"):
+    for model in ("realnet", "shuffled"):
         for reference in ("cornet", "control"):
             for d in names:
                 value = rng.normal(0, 0.01)

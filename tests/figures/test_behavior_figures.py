@@ -16,7 +16,7 @@ BETAS, PEOPLE = (10, 40), ("subject-01", "subject-02")
 def kinds():
     """(model, trained_on, beta), means over networks included."""
     yield "cornet", pd.NA, 0
-    for model, betas in (("control", (0,)), ("realnet", BETAS), ("null", (40,))):
+    for model, betas in (("control", (0,)), ("realnet", BETAS), ("shuffled", (40,))):
         yield from ((model, trained_on, beta) for beta in betas for trained_on in ("sub-01", "sub-02", "mean"))
 
 
@@ -80,7 +80,7 @@ def test_consistency_shows_people_beside_their_mean_under_the_ceiling(kappa):
 
 
 def test_networks_that_only_left_decisions_have_a_column_of_their_name(kappa):
-    published = kappa.assign(model=kappa.model.replace({"null": "alexnet"}))
+    published = kappa.assign(model=kappa.model.replace({"shuffled": "alexnet"}))
     published = published[published.model.isin(["alexnet", "human"])]
     (panel,) = figures.plot_consistency(published).axes
     assert [label.get_text() for label in panel.get_xticklabels()] == ["alexnet", "People"]

@@ -41,7 +41,7 @@ def test_changes_of_dimensions_have_intervals_and_marks_exactly_below_05(rng, n_
         ends = {s[0, 1]: tuple(s[:, 0]) for s in bars.get_segments()}
         assert ends == dict(enumerate(zip(part.lower, part.upper, strict=True)))
         assert len(points(axes, "Null")[0]) == n_dims
-    without = figures.plot_dimension_changes(table[table.model != "null"])
+    without = figures.plot_dimension_changes(table[table.model != "shuffled"])
     assert "Null (shuffled)" not in legend_texts(without)
 
 

@@ -12,13 +12,13 @@ from scipy.spatial.distance import squareform
 from realnet import figures
 from realnet.errors import InvalidInput
 from realnet.figures.style import MODELS, person_styles
-from realnet.results import load_table, save_table
-from realnet.study import Study
+from realnet.io import load_table, save_table
+from realnet.settings import Study
 
 
 def test_training_shows_each_loss_and_epoch_0_for_the_test_images_alone(history):
     figure = figures.plot_training(history, "sub-01")
-    for axes, metric in zip(figure.axes, ("loss_class", "loss_mse", "loss_contrast", "loss_total"), strict=True):
+    for axes, metric in zip(figure.axes, ("loss_class", "loss_mse", "loss_contrastive", "loss_total"), strict=True):
         for split, label, first in (("training", "Training images", 1), ("test", "Test images", 0)):
             rows = history[(history.metric == metric) & (history.split == split)]
             np.testing.assert_allclose(line(axes, label).get_xdata(), np.arange(first, 4))

@@ -101,7 +101,7 @@ def test_forest_shows_each_difference_with_its_interval_and_stars_exactly_below_
     table = differences(rng, people)
     axes = figures.plot_differences(table).axes
     assert [a.get_title() for a in axes] == ["ReAlnet, natural images", "Null (shuffled), natural images"]
-    for panel, model in zip(axes, ("realnet", "null"), strict=True):
+    for panel, model in zip(axes, ("realnet", "shuffled"), strict=True):
         for reference, label in (("cornet", "vs CORnet"), ("control", "vs Control")):
             rows = table[(table.metric == "difference") & (table.roi == "mean")]
             rows = rows[(rows.model == model) & (rows.reference == reference)]

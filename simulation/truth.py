@@ -1,0 +1,86 @@
+"""What was planted in a simulated world, to be shown beside what an analysis finds."""
+
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import xarray as xr
+
+from realnet.errors import MissingInput
+from realnet.io import whole_file
+from simulation import responses
+from simulation.images import DIMENSIONS
+from simulation.stimuli import JITTER
+
+
+def write_truth(path, sets):
+    """Everything that was planted, as one labelled file.
+
+    Parameters
+    ----------
+    path : path
+    sets : dict name -> Stimuli
+        Whose dimensions are written down.
+    """
+    latencies = np.array([responses.EEG_LATENCIES[source] for source in responses.SOURCES])
+    truth = xr.Dataset(
+        {
+            "roi_weight": (("roi", "source"), list(responses.ROI_WEIGHTS.values())),
+            "dimension_weight": ("dimension", [responses.DIMENSION_WEIGHTS[name] for name in DIMENSIONS]),
+            "jitter": ("dimension", JITTER),
+            "onset": ("source", latencies[:, 0]),
+            "peak": ("source", latencies[:, 1]),
+            "eeg_weight": (("source", "time"), [responses.time_course(source) for source in responses.SOURCES]),
+            "stimulus_dimensions": (
+                ("stimulus", "dimension"),
+                np.concatenate([s.dimensions for s in sets.values()]),
+            ),
+            "stimulus_set": ("stimulus", np.repeat(list(sets), [len(s.names) for s in sets.values()])),
+        },
+        coords={
+            "roi": list(responses.ROI_WEIGHTS),
+            "source": list(responses.SOURCES),
+            "dimension": list(DIMENSIONS),
+            "time": responses.TIMES,
+            "stimulus": [name for s in sets.values() for name in s.names],
+        },
+        attrs={
+            "voxel noise, sd of a single repeat": responses.VOXEL_NOISE,
+            "EEG signal at its peak, sd over images (single-trial noise: 1)": responses.EEG_SIGNAL,
+            "EEG noise, autocorrelation at 10 ms": responses.EEG_NOISE_MEMORY,
+            "combinations of features that a region of one person follows": responses.N_OWN,
+        },
+    )
+    with whole_file(path) as temporary:
+        truth.to_netcdf(temporary, engine="h5netcdf")
+
+
+def read_truth(folder):
+    """What was planted in the world that lies in ``folder``.
+
+    Returns
+    -------
+    dict name -> DataFrame
+        ``regions`` (roi, source, weight) · ``dimensions`` (dimension, weight, jitter, beyond_categories) ·
+        ``latencies`` (source, onset, peak in s) · ``eeg`` (source, time in s, weight) · ``noise`` (quantity, value) ·
+        ``stimuli`` (stimulus_set, stimulus, one column per dimension).
+    """
+    path = Path(folder) / "truth.nc"
+    if not path.is_file():
+        raise MissingInput(f"no planted truth at {path}: run notebooks/00_simulated_data.ipynb for it first")
+    with xr.open_dataset(path) as truth:
+        truth = truth.load()
+    latencies = truth[["onset", "peak"]].to_dataframe().reset_index()
+    dimensions = truth[["dimension_weight", "jitter"]].to_dataframe().reset_index()
+    dimensions = dimensions.rename(columns={"dimension_weight": "weight"})
+    dimensions["beyond_categories"] = dimensions.weight > dimensions.weight.min()
+    stimuli = truth.stimulus_dimensions.to_pandas().reset_index()
+    stimuli.insert(0, "stimulus_set", truth.stimulus_set.values)
+    return {
+        "regions": truth.roi_weight.to_dataframe("weight").reset_index(),
+        "dimensions": dimensions,
+        "latencies": latencies,
+        "eeg": truth.eeg_weight.to_dataframe("weight").reset_index(),
+        "noise": pd.DataFrame({"quantity": list(truth.attrs), "value": list(truth.attrs.values())}),
+        "stimuli": stimuli.rename_axis(columns=None),
+    }

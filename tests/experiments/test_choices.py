@@ -1,0 +1,74 @@
+"""Chapter 09: effects of choices are paired within worlds."""
+
+import numpy as np
+import pandas as pd
+import pytest
+from scipy import stats
+
+from experiments.tables import choices
+from experiments.tables.kept import load_kept
+from realnet.settings import load_study
+
+
+@pytest.fixture(scope="module")
+def table():
+    """Two people in four worlds: choice `b` adds .1 and a little noise to `paper`, `same` adds nothing."""
+    rng = np.random.default_rng(0)
+    rows = []
+    for world in range(4):
+        for measure, part in choices.OUTCOMES.values():
+            rows.append((world, "cornet", np.nan, measure, part or "x", 10.0 * world - 1))
+            for person in ("sub-01", "sub-02"):
+                level, noise = 10.0 * world, 0.01 * rng.normal()
+                for choice, value in (("paper", level), ("b", level + 0.1 + noise), ("same", level)):
+                    rows.append((world, choice, person, measure, part or "x", value))
+    return pd.DataFrame(rows, columns=["world", "choice", "trained_on", "measure", "part", "value"])
+
+
+def test_effects_are_paired_differences_with_students_interval_over_worlds(table):
+    effects = choices.choice_effects(table)
+    (row,) = effects[(effects.choice == "b") & (effects.outcome == "own fMRI")].to_dict("records")
+    part = table[table.measure == "fmri_natural"].groupby(["world", "choice"]).value.mean().unstack()
+    expected = stats.ttest_rel(part["b"], part["paper"]).confidence_interval()
+    assert row["value"] == pytest.approx((part["b"] - part["paper"]).mean())
+    assert (row["lower"], row["upper"]) == pytest.approx(tuple(expected))
+    assert row["n_worlds"] == 4
+    # levels that differ by tens between worlds leave no trace
+    assert row["upper"] - row["lower"] < 0.1
+
+
+def test_equal_choices_have_no_difference_at_all(table):
+    assert choices.largest_difference(table, "paper", "same") == 0
+    assert choices.largest_difference(table, "paper", "b") > 0.05
+
+
+def test_the_gain_is_measured_from_the_cornet_of_the_same_world(table):
+    gain = choices.gain_over_cornet(table)
+    np.testing.assert_allclose(gain.value, 1)
+
+
+def test_words_give_value_and_interval():
+    assert choices.in_words({"value": 0.0123, "lower": -0.2, "upper": 1.5}) == "+.012 [-.200, +1.500]"
+
+
+def test_settings_beside_shows_what_differs_and_nothing_else():
+    beside = choices.settings_beside(load_study("paper"), load_study("released"))
+    assert beside.loc["training.contrastive"].to_dict() == {"paper": "spearman", "released": "detached"}
+    assert {"training.epochs", "training.selection", "training.batch_norm_momentum", "eeg.window"} <= set(beside.index)
+    assert "training.batch_size" not in beside.index
+
+
+@pytest.mark.parametrize(
+    ("contrast", "low", "high"), [("spearman", 0.9, 1), ("pearson", 0.9, 1), ("detached", -0.1, 0.1)]
+)
+def test_only_a_term_with_a_gradient_brings_predictions_to_their_measurements(contrast, low, high):
+    found = choices.descend(contrast)
+    assert abs(found[0]) < 0.1
+    assert low <= found[-1] <= high
+
+
+def test_in_the_kept_ablation_a_term_without_gradient_is_no_term():
+    table, about = load_kept("ablation")
+    assert choices.largest_difference(table, "none", "detached") == 0
+    assert about["settings"]["worlds"] >= 3
+    assert set(about["settings"]["choices"]) == set(table.choice) - {"cornet"}

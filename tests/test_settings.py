@@ -1,0 +1,171 @@
+"""A study file is read exactly, and every mistake in one is a sentence that names it."""
+
+import pytest
+import yaml
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from realnet.errors import InvalidInput, MissingInput, RealnetError
+from realnet.settings import REPOSITORY, Network, Study, load_study
+
+STUDIES = sorted(path.stem for path in (REPOSITORY / "studies").glob("*.yml"))
+
+
+def _write(folder, text):
+    path = folder / "mine.yml"
+    path.write_text(text if isinstance(text, str) else yaml.safe_dump(text), encoding="utf-8")
+    return path
+
+
+@pytest.mark.parametrize("name", STUDIES)
+def test_every_committed_study_is_valid_and_named_like_its_file(name):
+    assert load_study(name).name == name
+
+
+def test_the_paper_study_has_the_papers_numbers():
+    study = load_study("paper")
+    assert (study.training.epochs, study.training.batch_size, study.training.learning_rate) == (5, 16, 2e-5)
+    assert study.training.betas == (10, 20, 30, 40, 50) and study.training.main_beta == 40
+    assert study.fmri.n_components == 1024 and study.training.n_hidden == 128 and study.network.image_size == 224
+    assert len(study.fmri.subjects) == 3 and len(study.fmri.other_subjects) == 5 and len(study.eeg.subjects) == 10
+    assert study.eeg.window == (0.0, 0.19) and study.simulated is None
+
+
+def test_the_released_study_has_the_released_notebooks_choices():
+    study = load_study("released")
+    assert study.training.epochs == 30 and study.training.betas == (100,)
+    assert study.training.contrastive == "detached" and study.training.selection == "best_test_loss"
+    assert study.training.batch_norm_momentum == 0.19 and study.eeg.window == (-0.1, 0.49)
+
+
+def test_networks_are_every_subject_with_control_every_beta_and_null():
+    study = load_study("paper")
+    stems = [network.stem for network in study.networks()]
+    assert len(stems) == len(set(stems)) == 1 + 3 * 3 * (1 + 5 + 1)
+    assert stems[0] == "cornet" and "sub-02_beta-0_seed-1" in stems and "sub-03_beta-40_seed-2_shuffled" in stems
+
+
+def test_a_network_is_found_by_its_properties():
+    study = load_study("demo")
+    assert study.find_network(0) == Network("cornet", 0, 0, 0)
+    assert study.find_network(2, 40, 0).stem == "sub-02_beta-40_seed-0"
+    assert study.find_network(2, 0, 0).model == "control"
+    assert study.find_network(1, 40, 0, shuffled=True).model == "shuffled"
+
+
+@pytest.mark.parametrize("wanted", [(9, 40, 0), (1, 35, 0), (1, 40, 7)])
+def test_a_network_that_does_not_exist_is_refused_with_what_there_is(wanted):
+    with pytest.raises(InvalidInput, match=r"it has subject 1, 2, 3; beta 0, 10, 40; seed 0"):
+        load_study("demo").find_network(*wanted)
+
+
+@pytest.mark.parametrize(
+    "text, pattern",
+    [
+        ("traning: {}", r"unknown key 'traning'; did you mean 'training'\?"),
+        ("training: {epocs: 3}", r"unknown key 'training\.epocs'; did you mean 'epochs'\?"),
+        ("simulated: {sed: 1}", r"unknown key 'simulated\.sed'; did you mean 'seed'\?"),
+        ("training: {epochs: -1}", r"training\.epochs: .*greater than or equal to 1 \(got -1\)"),
+        ("training: {epochs: many}", r"training\.epochs: .*integer.*\(got 'many'\)"),
+        ("training: {contrast: kendall}", r"training\.contrast: .*'spearman'.*\(got 'kendall'\)"),
+        ("training: {main_beta: 7}", r"main_beta 7 is not among betas"),
+        ("eeg: {window: [0.2, 0.1]}", r"window \(0\.2, 0\.1\) ends before it begins"),
+        ("fmri: {test_sets: [shapes]}", r"fmri: test_sets must name natural"),
+        ("fmri: {test_sets: [natural, sketches]}", r"fmri: the test_sets of shen2019 are natural, shapes, letters"),
+        ("fmri: {dataset: own, test_sets: [natural, things]}", r"fmri: test_sets must name natural.* nor things"),
+        ("fmri: {dataset: mine}", r"fmri\.dataset: .*'own' \(got 'mine'\)"),
+        ("fmri: {subjects: []}", r"fmri\.subjects: .*at least 1"),
+        ("training: {layers: [V1, V3]}", r"training\.layers\.1: .*\(got 'V3'\)"),
+        ("training: 3", r"training: .*\(got 3\)"),
+        ("name: Has Spaces", r"name: .*pattern.*\(got 'Has Spaces'\)"),
+    ],
+)
+def test_a_wrong_key_or_value_is_named_with_the_file(tmp_path, text, pattern):
+    base = "" if text.startswith("name:") else "name: mine\n"
+    path = _write(tmp_path, f"{base}description: d\n{text}\n")
+    with pytest.raises(InvalidInput, match=pattern) as caught:
+        load_study(path)
+    assert "mine.yml" in str(caught.value) and "\n" not in str(caught.value)
+
+
+@pytest.mark.parametrize("text", ["a: [", "- 1", "", "just words", "description: d", "\x00"])
+def test_a_file_that_is_no_study_is_refused_in_one_sentence(tmp_path, text):
+    with pytest.raises(InvalidInput, match=r"mine\.yml"):
+        load_study(_write(tmp_path, text))
+
+
+def test_an_unknown_study_names_the_known_ones():
+    with pytest.raises(MissingInput, match="demo, own, paper, released"):
+        load_study("dmeo")
+
+
+_values = st.one_of(
+    st.none(), st.booleans(), st.integers(-5, 200), st.floats(-1, 100), st.text(max_size=8),
+    st.lists(st.integers(-1, 60), max_size=4), st.dictionaries(st.text(max_size=5), st.integers(), max_size=2),
+)  # fmt: skip
+_keys = st.sampled_from([
+    (section, key)
+    for section, field in Study.model_fields.items()
+    for key in getattr(type(load_study("demo")).model_fields[section].annotation, "model_fields", {"": 0})
+] + [("training", "epocs"), ("eggs", "")])  # fmt: skip
+
+
+@given(st.lists(st.tuples(_keys, _values), min_size=1, max_size=4))
+@settings(max_examples=300, deadline=None)
+def test_generated_studies_are_accepted_or_refused_in_one_sentence(tmp_path_factory, changes):
+    content = {"name": "mine", "description": "d"}
+    for (section, key), value in changes:
+        if not key:
+            content[section] = value
+        elif isinstance(content.setdefault(section, {}), dict):
+            content[section][key] = value
+    path = _write(tmp_path_factory.getbasetemp(), content)
+    try:
+        study = load_study(path)
+    except RealnetError as error:
+        assert str(path) in str(error) and "\n" not in str(error) and "Traceback" not in str(error)
+    else:
+        assert study.networks()[0].model == "cornet"
+
+
+def test_a_study_without_other_people_or_eeg_leaves_out_their_chapters():
+    assert load_study("demo").left_out == [] and load_study("paper").left_out == ["00_simulated_data"]
+    own = load_study("own")
+    assert own.left_out == ["00_simulated_data", "04_fmri_across_subjects", "05_eeg", "06_object_dimensions"]
+    assert own.stimulus_sets == ("natural",)
+    assert load_study("paper").stimulus_sets == ("natural", "shapes", "letters", "things")
+
+
+def test_settings_do_not_change_after_reading():
+    study = load_study("demo")
+    with pytest.raises(ValueError):
+        study.training.epochs = 3
+    assert load_study(study) is study
+
+
+def test_root_of_data_and_results_can_be_moved(tmp_path, monkeypatch):
+    monkeypatch.setenv("REALNET_ROOT", str(tmp_path))
+    study = load_study("demo")
+    assert study.results == tmp_path / "results" / "demo" and tmp_path in study.raw_folder("shen2019").parents
+
+
+def test_the_layers_a_study_may_name_are_those_of_cornet():
+    from realnet.cornet import LAYERS
+
+    assert load_study("demo").training.layers == LAYERS
+    assert all(
+        Study.model_validate({"name": "x", "description": "d", "training": {"layers": [layer]}}) for layer in LAYERS
+    )
+
+
+def test_a_copied_study_file_cannot_write_over_the_results_of_its_original(tmp_path):
+    original = (REPOSITORY / "studies" / "paper.yml").read_text()
+    copy = tmp_path / "mine.yml"
+    copy.write_text(original)
+    with pytest.raises(InvalidInput, match=r"mine\.yml: name is 'paper', .*paper\.yml lie; expected 'mine'"):
+        load_study(str(copy))
+    copy.write_text(original.replace("name: paper", "name: mine"))
+    assert load_study(str(copy)).name == "mine"
+    link = tmp_path / "link.yml"
+    link.symlink_to(REPOSITORY / "studies" / "paper.yml")
+    assert load_study(str(link)).name == "paper"
