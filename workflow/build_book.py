@@ -1,6 +1,6 @@
-"""Build the book: executed notebooks and written pages in, ``_build/html`` out, with warnings as errors."""
+"""Run a study and build its book: ``python -m workflow.build_book STUDY``; pages go to ``_build/html``."""
 
-import hashlib
+import argparse
 import json
 import re
 import shutil
@@ -12,215 +12,160 @@ import typing
 from pathlib import Path
 
 import yaml
-from realnet.workflow import run_study
 
-import realnet
-from realnet.commands import Parser, cores, plain_name
 from realnet.errors import InvalidInput, MissingInput, RealnetError
-from realnet.settings import REPOSITORY, Settings, Study, load_study
-
-#: Notebooks the book shows, in this folder of its source.
-CHAPTERS = "notebooks"
-
-PACKAGE = Path(realnet.__file__).parent
+from realnet.settings import REPOSITORY, Settings, Study, load_study, project_root
+from workflow.run import run_study
 
 
 def build_book(study, repository=REPOSITORY):
-    """Build the book of a study that has run.
+    """Build the book of a study that has run, with warnings as errors.
 
     Parameters
     ----------
     study : realnet.settings.Study
         Its executed notebooks become the chapters; ``02_training`` is shown for the first subject at the main beta.
     repository : path
-        Folder that holds ``_config.yml`` and ``book/``; the pages go to ``_build/html`` in it.
+        Folder that contains ``_config.yml`` and ``book/``.
 
     Returns
     -------
-    page : Path
-        ``_build/html/index.html``.
-    built : bool
-        False where nothing had changed since the last build.
+    Path
+        Of ``_build/html/index.html``.
 
     Raises
     ------
-    MissingInput
-        A chapter has not been executed.
-    InvalidInput
-        A page has a fault; the sentence is Sphinx's first warning, and names where the rest stands.
+    MissingInput, InvalidInput
+        A chapter has not been executed, or a page has a fault: the first warning of Sphinx.
     """
-    source, build = Path(repository) / "book", Path(repository) / "_build"
-    toc = _table_of_contents(source, study)
-    _collect_chapters(source, toc, study)
-    _write_module_pages(source)
-    config = yaml.safe_load((source.parent / "_config.yml").read_text(encoding="utf-8"))
+    repository = Path(repository)
+    source, build = repository / "book", repository / "_build"
+    toc = table_of_contents(source, study)
+    collect_chapters(source, toc, study)
+    (source / "_settings.md").write_text("\n".join(settings_table(Study)) + "\n", encoding="utf-8")
+    config = yaml.safe_load((repository / "_config.yml").read_text(encoding="utf-8"))
     if not study.simulated:
         config["html"].pop("announcement")
-    if set(study.left_out) - {"00_simulated_data"}:  # the written pages speak of all chapters
+    if set(study.left_out) - {"00_simulated_data"}:  # the written pages link to all chapters
         config["sphinx"]["config"]["suppress_warnings"].append("myst.xref_missing")
-    # paths in a configuration are read from where it lies
+    # paths of a configuration are relative to the file
     extensions = config["sphinx"]["local_extensions"]
-    extensions.update({name: str((source.parent / folder).resolve()) for name, folder in extensions.items()})
-    page, stamp = build / "html" / "index.html", build / "html" / ".made-from"
-    made_from = _digest(source, toc, config)
-    if page.is_file() and stamp.is_file() and stamp.read_text() == made_from:
-        return page, False
-    shutil.rmtree(build, ignore_errors=True)
-    build.mkdir()
+    extensions.update({name: str((repository / folder).resolve()) for name, folder in extensions.items()})
+    build.mkdir(exist_ok=True)
     (build / "_toc.yml").write_text(yaml.safe_dump(toc, sort_keys=False), encoding="utf-8")
     (build / "_config.yml").write_text(yaml.safe_dump(config, allow_unicode=True), encoding="utf-8")
-    _run_jupyter_book(source, build)
-    missing = [file for file in _files(toc) if not (build / "html" / f"{file}.html").is_file()]
-    if missing or not page.is_file():
-        raise InvalidInput(f"the book has no page {(missing or ['index'])[0]}.html: {build / 'book.log'} says why")
-    _unlink_left_out(build / "html", study)
-    stamp.write_text(made_from)
-    return page, True
+    command = [Path(sysconfig.get_path("scripts")) / "jupyter-book", "build", source, "--path-output", repository]
+    command += ["--config", build / "_config.yml", "--toc", build / "_toc.yml", "-W", "--keep-going", "--all"]
+    with (build / "book.log").open("w", encoding="utf-8") as log:
+        failed = subprocess.run(command, stdout=log, stderr=subprocess.STDOUT, cwd=repository).returncode
+    if failed:
+        said = re.sub(r"\x1b\[[\d;]*m", "", (build / "book.log").read_text(encoding="utf-8")).splitlines()
+        first = next((line for line in said if re.search("WARNING|ERROR|Error: ", line)), "no reason given")
+        raise InvalidInput(f"the book is not built: {first.strip()} (complete log: {build / 'book.log'})")
+    absent = [file for file in pages_of(toc) if not (build / "html" / f"{file}.html").is_file()]
+    if absent:  # Jupyter Book 2 exits with 0 and without pages
+        raise InvalidInput(f"the book has no page {absent[0]}.html (complete log: {build / 'book.log'})")
+    unlink_left_out(build / "html", study)
+    return build / "html" / "index.html"
 
 
-def durations(study):
-    """Seconds that each executed notebook of a study took, by its name under ``notebooks/``, slowest first."""
-    folder = study.results / "notebooks"
-    seconds = {}
-    for path in folder.rglob("*.ipynb"):
-        metadata = json.loads(path.read_text(encoding="utf-8"))["metadata"]
-        seconds[str(path.relative_to(folder).with_suffix(""))] = metadata["papermill"]["duration"]
-    return dict(sorted(seconds.items(), key=lambda item: -item[1]))
-
-
-def _table_of_contents(source, study):
-    """book/_toc.yml, without the chapters that the study leaves out."""
+def table_of_contents(source, study):
+    """``book/_toc.yml`` without the chapters that the study leaves out."""
     toc = yaml.safe_load((source / "_toc.yml").read_text(encoding="utf-8"))
     for part in toc["parts"]:
         part["chapters"] = [c for c in part["chapters"] if Path(c["file"]).name not in study.left_out]
     return toc
 
 
-def _files(toc):
-    """The pages of a table of contents: book/ without the ending, one by one."""
+def pages_of(toc):
+    """The pages of a table of contents: list of paths below ``book/`` without ending."""
     return [toc["root"]] + [chapter["file"] for part in toc["parts"] for chapter in part["chapters"]]
 
 
-def _collect_chapters(source, toc, study):
-    """Copy executed notebooks to book/notebooks/ (the landing page to book/), and only those of this study."""
-    shutil.rmtree(source / CHAPTERS, ignore_errors=True)
-    (source / CHAPTERS).mkdir()
-    for file in [toc["root"], *[file for file in _files(toc) if Path(file).parent.name == CHAPTERS]]:
-        name = Path(file).name
-        executed = study.results / "notebooks" / f"{name}.ipynb"
+def collect_chapters(source, toc, study):
+    """Copy executed notebooks to where the table of contents names them, with links that work there."""
+    shutil.rmtree(source / "notebooks", ignore_errors=True)
+    for file in [page for page in pages_of(toc) if page == toc["root"] or page.startswith("notebooks/")]:
+        name = file.removeprefix("notebooks/")
+        folder, depth = study.results / "notebooks", name.count("/")
+        if depth:
+            folder, name = project_root() / "results" / "appendix" / "notebooks", Path(name).name
         if name == "02_training":
-            main = [n for n in study.networks() if n.model == "realnet" and n.beta == study.training.main_beta]
-            executed = executed.with_suffix("") / f"{main[0].stem}.ipynb"
+            main = next(n for n in study.main_networks() if n.model == "realnet")
+            name = f"02_training/{main.stem}"
+        executed = folder / f"{name}.ipynb"
         if not executed.is_file():
-            raise MissingInput(f"the chapter {executed} is not there: make study STUDY={study.name} executes it")
+            raise MissingInput(f"chapter {executed} is missing: make study STUDY={study.name} executes it")
         text = executed.read_text(encoding="utf-8")
         for chapter in study.left_out:
-            link = rf"\[([^\[\]]*)\]\((?:notebooks/)?{chapter}(?:\.ipynb)?\)"
+            link = rf"\[([^\[\]]*)\]\((?:\.\./)?{chapter}(?:\.ipynb)?\)"
             text = re.sub(link, lambda found, name=chapter: found[1] or name[3:].replace("_", " "), text)
-        # links that work beside the sources in notebooks/ are made to work here
         if file == toc["root"]:
-            text = re.sub(r"\]\((\d\d_\w+)", rf"]({CHAPTERS}/\1", text).replace("](../book/", "](")
+            text = re.sub(r"\]\((\d\d|appendix/)", r"](notebooks/\1", text).replace("](../book/", "](")
         else:
-            text = text.replace("](../book/", "](../").replace("](index", "](../index")
+            text = text.replace("/book/", "/").replace("](index", f"]({'../' * (depth + 1)}index")
         notebook = json.loads(text)
-        # the values that were used are shown, not the defaults that papermill replaced; the landing page shows neither
+        # papermill replaced the default parameters; the landing page shows neither
         hidden = {"parameters", "injected-parameters"} if file == toc["root"] else {"parameters"}
-        if any("injected-parameters" in _tags(cell) for cell in notebook["cells"]):
-            notebook["cells"] = [cell for cell in notebook["cells"] if not hidden & _tags(cell)]
+        if any("injected-parameters" in cell["metadata"].get("tags", []) for cell in notebook["cells"]):
+            notebook["cells"] = [c for c in notebook["cells"] if not hidden & set(c["metadata"].get("tags", []))]
+        (source / file).parent.mkdir(parents=True, exist_ok=True)
         (source / f"{file}.ipynb").write_text(json.dumps(notebook), encoding="utf-8")
 
 
-def _unlink_left_out(html, study):
-    """The written pages speak of all chapters; links to those that this study leaves out become plain text."""
+def unlink_left_out(html, study):
+    """Turn links of written pages to chapters that this study leaves out into plain text."""
     for chapter in study.left_out:
-        link = re.compile(rf'<a [^>]*href="#{CHAPTERS}/{chapter}"[^>]*>(.*?)</a>', re.DOTALL)
+        link = re.compile(rf'<a [^>]*href="#notebooks/{chapter}"[^>]*>(.*?)</a>', re.DOTALL)
         for page in html.glob("*.html"):
             page.write_text(link.sub(r"\1", page.read_text(encoding="utf-8")), encoding="utf-8")
 
 
-def _tags(cell):
-    """The tags of a notebook's cell."""
-    return set(cell["metadata"].get("tags", []))
-
-
-def module_names():
-    """The modules below realnet, by their files: a walk through its packages would import them, which takes seconds."""
-    paths = [path.relative_to(PACKAGE.parent) for path in sorted(PACKAGE.rglob("*.py")) if path.stem != "__main__"]
-    names = [".".join(path.parent.parts if path.stem == "__init__" else path.with_suffix("").parts) for path in paths]
-    return [name for name in names if name != PACKAGE.name]
-
-
-def _write_module_pages(source):
-    """One page a module of realnet, from its docstrings."""
-    shutil.rmtree(source / "api", ignore_errors=True)
-    (source / "api").mkdir()
-    for name in module_names():
-        text = f"# {name}\n\n```{{eval-rst}}\n.. automodule:: {name}\n   :members:\n```\n"
-        if name == Study.__module__:
-            text += "\n## All settings\n\n" + "\n".join(_settings_table(Study))
-        (source / "api" / f"{name}.md").write_text(text, encoding="utf-8")
-
-
-def _settings_table(model, prefix=""):
-    """The settings of a study with their defaults, as rows of a Markdown table."""
+def settings_table(model, prefix=""):
+    """The settings of a study with their defaults: rows of a Markdown table."""
     rows = [] if prefix else ["| setting | default | meaning |", "|---|---|---|"]
     for name, field in model.model_fields.items():
         classes = [field.annotation, *typing.get_args(field.annotation)]
-        inner = next((c for c in classes if isinstance(c, type) and issubclass(c, Settings)), None)
-        if inner:
-            rows += _settings_table(inner, f"{prefix}{name}.")
+        section = next((c for c in classes if isinstance(c, type) and issubclass(c, Settings)), None)
+        if section:
+            rows += settings_table(section, f"{prefix}{name}.")
         else:
-            default = "needed" if field.is_required() else f"`{field.default}`"
+            default = "required" if field.is_required() else f"`{field.default}`"
             rows.append(f"| `{prefix}{name}` | {default} | {field.description or ''} |")
     return rows
 
 
-def _digest(source, toc, config):
-    """One hash of everything that the pages are made from."""
-    digest = hashlib.sha256(json.dumps([toc, config]).encode())
-    for path in sorted([*source.rglob("*"), *PACKAGE.rglob("*.py")]):
-        if path.is_file() and path.suffix != ".pyc":
-            digest.update(f"{path} ".encode() + path.read_bytes())
-    return digest.hexdigest()
-
-
-def _run_jupyter_book(source, build):
-    """Call jupyter-book; what it says goes to ``_build/book.log``."""
-    command = [Path(sysconfig.get_path("scripts")) / "jupyter-book", "build", source, "--path-output", source.parent]
-    command += ["--config", build / "_config.yml", "--toc", build / "_toc.yml", "-W", "--keep-going", "--all"]
-    with (build / "book.log").open("w", encoding="utf-8") as log:
-        failed = subprocess.run(command, stdout=log, stderr=subprocess.STDOUT, cwd=source.parent).returncode
-    if failed:
-        said = re.sub(r"\x1b\[[\d;]*m", "", (build / "book.log").read_text(encoding="utf-8")).splitlines()
-        first = next((line for line in said if re.search("WARNING|ERROR|Error: ", line)), "it does not say why")
-        raise InvalidInput(f"the book is not built: {first.strip()} (all of it: {build / 'book.log'})")
+def durations(study):
+    """Seconds that each executed notebook of a study took: dict name -> float, slowest first."""
+    folder, seconds = study.results / "notebooks", {}
+    for path in folder.rglob("*.ipynb"):
+        about = json.loads(path.read_text(encoding="utf-8"))["metadata"]["papermill"]
+        seconds[str(path.relative_to(folder).with_suffix(""))] = about["duration"]
+    return dict(sorted(seconds.items(), key=lambda item: -item[1]))
 
 
 def main(arguments=None):
-    """``python -m realnet.book [STUDY]``: run the study, build its book, print the page and the time, then 0 or 1."""
-    parser = Parser(prog="python -m realnet.book", description="Run a study and build its book.")
+    """Command line; returns 0, or 1 after one sentence on stderr."""
+    parser = argparse.ArgumentParser(prog="python -m workflow.build_book", description="Run a study, build its book.")
     parser.add_argument("study", nargs="?", default="demo", help="name in studies/, or path of a .yml file")
-    parser.add_argument("--cores", type=cores, default="all", help="cores that jobs may use at once")
-    parser.add_argument("--profile", type=plain_name, default="default", help="where jobs run: a folder of profiles/")
-    parser.add_argument("--started", type=float, default=time.time(), help="when setting up began, seconds since 1970")
+    parser.add_argument("--cores", default="all", help="cores that jobs may use at once: a number, or all")
+    parser.add_argument("--profile", default="default", help="a folder of workflow/profiles/")
     given = parser.parse_args(arguments)
-    setup = time.time() - given.started
     try:
         study = load_study(given.study)
         studied = run_study(given.study, given.cores, given.profile)
         start = time.monotonic()
-        page, built = build_book(study)
+        page = build_book(study)
     except RealnetError as error:
         print(f"error: {error}", file=sys.stderr)
         return 1
     except KeyboardInterrupt:
-        print("stopped: the same command goes on from here", file=sys.stderr)
+        print("stopped; the same command continues", file=sys.stderr)
         return 130
-    print("\nseconds of each notebook, some side by side:")
+    print("seconds per notebook, some side by side:")
     for name, seconds in durations(study).items():
         print(f"  {seconds:6.1f}  {name}")
-    up_to_date = "" if built else " (nothing had changed)"
-    print(f"setup {setup:.0f} s, study {studied:.0f} s, book {time.monotonic() - start:.0f} s{up_to_date}")
+    print(f"study {studied:.0f} s, book {time.monotonic() - start:.0f} s")
     print(f"read it: {page.as_uri()}")
     return 0
 

@@ -14,7 +14,7 @@ import xarray as xr
 from realnet.datasets.files import find_files, find_one, subject_number
 from realnet.datasets.safe_pickle import load_dict
 from realnet.errors import InvalidInput, MissingInput
-from realnet.settings import CHANNELS
+from realnet.sections import CHANNELS
 
 N_SUBJECTS = 10
 _LARGEST = 1e6  # whitened EEG is of the order of 1, in volts or microvolts it is below this too

@@ -1,0 +1,140 @@
+"""Which published files a study reads: inputs of the workflow, and one check that names everything that is missing."""
+
+from pathlib import Path
+
+import pandas as pd
+
+from realnet.datasets import horikawa2017, own, shen2019, things_dimensions, things_eeg2
+from realnet.datasets.files import find_one
+from realnet.datasets.stimuli import find_images
+from realnet.errors import MissingInput, RealnetError
+from realnet.io import whole_file
+from realnet.settings import project_root
+
+#: The fMRI datasets that networks can be trained on.
+TRAINING_FMRI = {"shen2019": shen2019, "own": own}
+
+
+def recordings(study):
+    """The published recordings that the data notebooks read.
+
+    Returns
+    -------
+    dict "fmri", "eeg" -> list of (dataset, what, function)
+        ``function()`` returns the paths, or raises MissingInput.
+    """
+    fmri, raw = study.fmri, study.raw_folder
+    first = [(fmri.dataset, f"sub-{s:02d}", lambda s=s: TRAINING_FMRI[fmri.dataset].files(raw(fmri.dataset), s))
+             for s in fmri.subjects]  # fmt: skip
+    first += [("horikawa2017", f"sub-{s:02d}", lambda s=s: horikawa2017.files(raw("horikawa2017"), s))
+              for s in fmri.other_subjects]  # fmt: skip
+    eeg = [("things_eeg2", f"sub-{s:02d}", lambda s=s: things_eeg2.files(raw("things_eeg2"), s))
+           for s in study.eeg.subjects]  # fmt: skip
+    if study.eeg.subjects:
+        eeg.append(
+            ("things_dimensions", "object dimensions", lambda: things_dimensions.files(raw("things_dimensions")))
+        )
+    return {"fmri": first, "eeg": eeg}
+
+
+def recording_files(study, kind):
+    """Paths of the recordings that are present, ``kind`` being "fmri" or "eeg": list of Path, without duplicates."""
+    paths = {}
+    for _, _, files in recordings(study)[kind]:
+        try:
+            paths |= dict.fromkeys(files())
+        except RealnetError:
+            continue  # named by `required` before a study starts
+    return list(paths)
+
+
+def checkpoint(study):
+    """Path of the checkpoint of CORnet-S that a study starts from."""
+    return find_one(study.raw_folder(study.network.weights), r"[^.].*\.(pth|pt|pth\.tar)", "the checkpoint of CORnet-S")
+
+
+def stimulus_names(study, stimulus_set):
+    """The ids of the images of one set, in the order of the responses: list of str."""
+    if stimulus_set == "things":
+        return list(things_eeg2.load_metadata(study.raw_folder("things_eeg2")).stimulus)
+    return TRAINING_FMRI[study.fmri.dataset].stimulus_names(study.raw_folder(study.fmri.dataset), stimulus_set)
+
+
+def image_paths(study, stimulus_set):
+    """The image file of every stimulus of one set.
+
+    Parameters
+    ----------
+    study : realnet.settings.Study
+    stimulus_set : str
+        ``training``, a test set of the study, or ``things``.
+
+    Returns
+    -------
+    DataFrame
+        Columns ``stimulus_set stimulus path``, in the order of the responses.
+
+    Raises
+    ------
+    MissingInput
+        Names the images that are missing.
+    """
+    dataset = "things_eeg2" if stimulus_set == "things" else study.fmri.dataset
+    names = stimulus_names(study, stimulus_set)
+    find = own.find_images if dataset == "own" else find_images
+    paths = find(study.raw_folder(dataset), names)
+    return pd.DataFrame({"stimulus_set": stimulus_set, "stimulus": names, "path": [str(path) for path in paths]})
+
+
+def save_stimulus_list(study):
+    """Write the list of all images that the networks of a study see, ``data/prepared/<study>/stimuli.csv``.
+
+    Returns
+    -------
+    DataFrame
+        Columns ``stimulus_set stimulus path``; paths below the project are relative to it.
+    """
+    table = pd.concat([image_paths(study, name) for name in ("training", *study.stimulus_sets)], ignore_index=True)
+    root = project_root()
+    table["path"] = [str(p.relative_to(root) if p.is_relative_to(root) else p) for p in map(Path, table.path)]
+    with whole_file(study.prepared / "stimuli.csv") as temporary:
+        table.to_csv(temporary, index=False)
+    return table
+
+
+def required(study):
+    """Everything that a study reads, present or not.
+
+    Parameters
+    ----------
+    study : realnet.settings.Study
+
+    Returns
+    -------
+    DataFrame
+        Columns ``dataset what path cure``: ``path`` is the first file, or empty where something is missing, and
+        ``cure`` then says what and where to get it. Of a simulated study nothing is required.
+    """
+    if study.simulated:
+        return pd.DataFrame(columns=["dataset", "what", "path", "cure"])
+    wanted = [item for kind in recordings(study).values() for item in kind]
+    for name in ("training", *study.stimulus_sets):
+        dataset = "things_eeg2" if name == "things" else study.fmri.dataset
+        wanted.append((dataset, f"images: {name}", lambda name=name: list(image_paths(study, name).path)))
+    wanted.append((study.network.weights, "pretrained network", lambda: [checkpoint(study)]))
+    rows = []
+    for dataset, what, files in wanted:
+        try:
+            path, cure = str(files()[0]), ""
+        except MissingInput as error:
+            path, cure = "", str(error)
+        except RealnetError as error:
+            path, cure = "", f"not readable: {error}"
+        rows.append({"dataset": dataset, "what": what, "path": path, "cure": cure})
+    return pd.DataFrame(rows)
+
+
+def missing(study):
+    """What a study needs and does not find: list of sentences, each named once."""
+    table = required(study)
+    return list(dict.fromkeys(table.cure[table.path == ""]))
