@@ -1,4 +1,4 @@
-"""The worked example of book/own_subject.md, run as it is printed: its person passes through the notebooks."""
+"""The worked example of book/own_subject.md, run as it is printed, through the notebooks."""
 
 import re
 import subprocess
@@ -10,13 +10,15 @@ import pandas as pd
 import pytest
 import torch
 import yaml
-from realnet.notebook import run_notebook
 from scipy.spatial.distance import pdist
 
 from realnet.cornet import CORnetS
 from realnet.datasets import own
-from realnet.io import load_prepared, load_table, prepared_path
+from realnet.io import load_prepared, load_table
 from realnet.settings import REPOSITORY, load_study
+from workflow.notebook import execute
+
+pytestmark = pytest.mark.study
 
 PAGE = (REPOSITORY / "book" / "own_subject.md").read_text(encoding="utf-8")
 NOTEBOOKS = {
@@ -50,9 +52,9 @@ def settings(tmp_path_factory):
         executed = root / "results/example/notebooks"
         for name, runs in NOTEBOOKS.items():
             for i, parameters in enumerate(runs):
-                given = {"study": str(path)} | parameters
+                given = [f"study={path}", *[f"{key}={value}" for key, value in parameters.items()]]
                 notebook = REPOSITORY / "notebooks" / f"{name}.ipynb"
-                run_notebook(notebook, executed / f"{name}-{i}.ipynb", root / "log.ipynb", given)
+                execute(notebook, executed / f"{name}-{i}.ipynb", root / "log.ipynb", given)
         yield path
 
 
@@ -99,20 +101,17 @@ def test_targets_are_components_of_the_training_images_alone(study):
     found = load_prepared(study, "targets_sub-01", "components").values
     ratio = np.abs(found) / np.abs(scores / scores.std())
     np.testing.assert_allclose(ratio, 1, rtol=1e-6)
-    assert not prepared_path(study, "horikawa2017_rdms").exists()
+    assert not (study.prepared / "horikawa2017_rdms.nc").exists()
 
 
-def test_the_workflow_leaves_out_the_chapters_that_have_no_data(settings):
-    command = [sys.executable, "-m", "snakemake", "-n", "-q", "rules", "--config", f"study={settings}"]
-    done = subprocess.run(
-        [*command, "--snakefile", str(REPOSITORY / "Snakefile")], cwd=settings.parent, capture_output=True, text=True
-    )
-    assert done.returncode == 0, done.stdout + done.stderr
-    said = done.stdout + done.stderr
-    assert "fmri_within_subject" in said and "objects92" in said
-    assert not [
-        rule for rule in ("simulated_world", "fmri_across_subjects", "eeg", "object_dimensions") if rule in said
-    ]
+def test_the_workflow_leaves_out_the_chapters_that_have_no_data(settings, study, monkeypatch):
+    monkeypatch.setenv("REALNET_ROOT", str(settings.parent))
+    command = [sys.executable, "-m", "workflow.run", str(settings), "--plan"]
+    done = subprocess.run(command, cwd=REPOSITORY, capture_output=True, text=True)
+    assert done.returncode == 0 and "missing:" not in done.stdout, done.stdout + done.stderr
+    rules = set(re.findall(r"^(\w+) +\d+$", done.stdout, re.MULTILINE))
+    assert {"fmri_within_subject", "objects92"} <= rules
+    assert not {"simulated_data", "eeg_data", "fmri_across_subjects", "eeg", "object_dimensions"} & rules
 
 
 def test_the_template_asks_for_what_the_page_shows():

@@ -1,5 +1,4 @@
-"""The networks of a study are trained as jobs of a real Slurm, with the results of a local run.
-"""
+"""The networks of a study are trained as jobs of a real Slurm, with the results of a local run."""
 
 import os
 import shutil
