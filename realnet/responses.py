@@ -1,55 +1,108 @@
-"""What the recordings of a study become: training targets, and one RDM per person, region and moment."""
+"""From responses to what networks are trained on and compared with: fMRI components, RDMs per subject, reliability."""
 
 import numpy as np
 import pandas as pd
 import xarray as xr
+from sklearn.decomposition import PCA
+from sklearn.preprocessing import StandardScaler
 from tqdm import tqdm
 
-from realnet.datasets import horikawa2017, own, preparation, shen2019, things_dimensions, things_eeg2
+from realnet.datasets import horikawa2017, own, shen2019, things_dimensions, things_eeg2
 from realnet.decoding import decoding_rdm
 from realnet.errors import InvalidInput
 from realnet.rdm import correlation_rdm, difference_rdm, labelled
 
-#: The readers of the fMRI that teaches networks; each has ``load`` and ``load_trials`` (root, subject, split).
+#: Readers of the fMRI that networks are aligned with; each has ``load`` and ``load_trials`` (root, subject, split).
 FMRI_READERS = {"shen2019": shen2019, "own": own}
 
 
 def compute_targets(study, subject):
-    """The fMRI components that a network is taught (paper, Methods).
+    """The fMRI components that a network is aligned with (paper, Methods), by `component_scores`.
 
-    PCA of the responses to the training images (mean over repeats) in the voxels of ``fmri.training_rois``, fitted on
-    this subject's training images alone; the natural test images are projected on the same components.
+    Parameters
+    ----------
+    study : realnet.settings.Study
+    subject : int
+        The components are fitted on this subject's responses to the training images (mean over repeats) in the voxels
+        of ``fmri.training_rois``.
 
     Returns
     -------
     Dataset
-        ``components`` (stimulus, component) and ``test_components`` (test_stimulus, component).
+        ``components`` (stimulus, component); ``test_components`` (test_stimulus, component), the natural test images.
     """
     settings = study.fmri
     reader, root = FMRI_READERS[settings.dataset], study.raw_folder(settings.dataset)
     training, test = reader.load(root, subject, "training"), reader.load(root, subject, "natural")
-    preparation.check_same_voxels(training, test)
+    check_same_voxels(training, test)
     voxels = _roi_masks(training, settings.training_rois).any(axis=0)
-    fitted = preparation.fit_components(
-        training.responses[:, voxels],
+    scores, test_scores, explained = component_scores(
+        training.responses.values[:, voxels],
+        test.responses.values[:, voxels],
         settings.n_components,
         voxel_scaling=settings.voxel_scaling,
         component_scaling=settings.component_scaling,
     )
-    test_components = fitted.transform(test.responses[:, voxels]).rename(stimulus="test_stimulus")
     return xr.Dataset(
-        {"components": fitted.transform(training.responses[:, voxels]), "test_components": test_components},
-        attrs={"explained_variance": float(np.sum(fitted.explained_variance_ratio)), "n_voxels": int(voxels.sum())},
-    )
+        {"components": (("stimulus", "component"), scores),
+         "test_components": (("test_stimulus", "component"), test_scores)},
+        coords={"stimulus": training.stimulus.values, "test_stimulus": test.stimulus.values,
+                "component": np.arange(settings.n_components)},
+        attrs={"explained_variance": float(explained.sum()), "n_voxels": int(voxels.sum())},
+    )  # fmt: skip
+
+
+def component_scores(training, test, n_components, *, voxel_scaling="zscore", component_scaling="zscore"):
+    """Scores on the principal components of the training responses of one subject.
+
+    Parameters
+    ----------
+    training, test : array (n_stimuli, n_voxels), (n_test_stimuli, n_voxels)
+        Means and standard deviations (SD) of all scalings are those of the training responses.
+    n_components : int
+    voxel_scaling : {"zscore", "none"}
+        Divide every voxel by its SD, or not.
+    component_scaling : {"zscore", "global", "none"}
+        Divide every component by its SD, all by the SD over all scores (their relative sizes stay), or not. The paper
+        states neither scaling, which decides how much each component weighs in the mean squared error.
+
+    Returns
+    -------
+    scores, test_scores : array (n_stimuli, n_components), (n_test_stimuli, n_components)
+        The largest absolute training score of each component is positive.
+    explained : array (n_components,), share of variance
+    """
+    most = min(len(training) - 1, training.shape[1])
+    if n_components > most:
+        raise InvalidInput(f"training responses {training.shape} have at most {most} components: lower n_components")
+    scaler = StandardScaler(with_std=voxel_scaling == "zscore")
+    pca = PCA(n_components, svd_solver="full")  # exact; voxels outnumber images, so that a covariance is larger
+    scores = pca.fit_transform(scaler.fit_transform(training))
+    sd = scores.std(axis=0)
+    if sd[-1] <= 1e-5 * sd[0]:
+        raise InvalidInput(f"the last of {n_components} components have no variance: lower n_components")
+    signs = np.sign(scores[np.abs(scores).argmax(axis=0), np.arange(n_components)])  # arbitrary otherwise
+    scale = signs * {"zscore": sd, "global": np.sqrt(np.mean(sd**2)), "none": 1.0}[component_scaling]
+    return scores / scale, pca.transform(scaler.transform(test)) / scale, pca.explained_variance_ratio_
+
+
+def check_same_voxels(a, b):
+    """`InvalidInput` unless two Datasets of responses have the same voxels: one subject, one generation of files."""
+    names = {"roi", "roi_name", "x", "y", "z"} & set(a.variables) & set(b.variables)
+    if a.attrs.get("subject") != b.attrs.get("subject") or not all(np.array_equal(a[name], b[name]) for name in names):
+        raise InvalidInput(
+            f"{a.attrs.get('file')} and {b.attrs.get('file')}: expected the same voxels of one subject, but their"
+            " number, ROIs or positions differ; use files of one subject and one generation"
+        )
 
 
 def compute_roi_rdms(data, rois):
-    """RDM of each region: 1 - Pearson between the mean response patterns of each two images (paper, Methods).
+    """RDM of each region: 1 - Pearson between the mean response patterns of every two images (paper, Methods).
 
     Parameters
     ----------
     data : Dataset
-        ``responses`` (stimulus, voxel), ``roi`` (roi, voxel) and ``roi_name`` (roi), as the fMRI loaders return.
+        ``responses`` (stimulus, voxel), ``roi`` (roi, voxel) and ``roi_name`` (roi), as the fMRI readers return.
     rois : sequence of str
 
     Returns
@@ -61,32 +114,30 @@ def compute_roi_rdms(data, rois):
 
 
 def compute_fmri_rdms(study, stimulus_set):
-    """RDMs of the people whose fMRI teaches the networks, for one of the test sets: DataArray (subject, roi, pair)."""
+    """RDMs of the subjects that networks are aligned with, for a test set (str): DataArray (subject, roi, pair)."""
     reader, root = FMRI_READERS[study.fmri.dataset], study.raw_folder(study.fmri.dataset)
-    return _per_subject(
-        study.fmri.subjects, lambda s: compute_roi_rdms(reader.load(root, s, stimulus_set), study.fmri.rois)
-    )
+    rdms = [compute_roi_rdms(reader.load(root, s, stimulus_set), study.fmri.rois) for s in study.fmri.subjects]
+    return _stack_subjects(rdms, study.fmri.subjects)
 
 
 def compute_horikawa2017_rdms(study):
-    """RDMs of other people for the same 50 natural images: DataArray (subject, roi, pair)."""
-    root = study.raw_folder("horikawa2017")
-    return _per_subject(
-        study.fmri.other_subjects, lambda s: compute_roi_rdms(horikawa2017.load(root, s), study.fmri.rois)
-    )
+    """RDMs of other subjects for the same 50 natural images: DataArray (subject, roi, pair)."""
+    root, subjects = study.raw_folder("horikawa2017"), study.fmri.other_subjects
+    return _stack_subjects([compute_roi_rdms(horikawa2017.load(root, s), study.fmri.rois) for s in subjects], subjects)
 
 
-def compute_eeg_rdms(study, progress=True):
-    """RDMs of the EEG over time: how well each two images are told apart (paper, Methods).
+def compute_eeg_rdms(study):
+    """RDMs of the EEG over time: how well every two images are decoded (paper, Methods).
 
     Returns
     -------
     DataArray (subject, time, pair)
-        Pairwise decoding accuracy, time in s.
+        Pairwise decoding accuracy (chance 0.5); time in s.
     """
     root, settings = study.raw_folder("things_eeg2"), study.eeg
-
-    def rdms(subject):
+    rdms = []
+    # a long run logs one line per minute, a short one nothing
+    for subject in tqdm(settings.subjects, desc="decoding", delay=60, mininterval=60):
         epochs = things_eeg2.load(root, subject, window=settings.window).sel(channel=list(settings.channels))
         values = decoding_rdm(
             epochs.values,
@@ -95,13 +146,12 @@ def compute_eeg_rdms(study, progress=True):
             n_repeats=settings.n_repeats,
             seed=subject,
         )
-        return labelled(values, epochs.stimulus.values, dims=("time",), time=epochs.time.values)
-
-    return _per_subject(tqdm(settings.subjects, desc="decoding", disable=not progress), rdms)
+        rdms.append(labelled(values, epochs.stimulus.values, dims=("time",), time=epochs.time.values))
+    return _stack_subjects(rdms, settings.subjects)
 
 
 def compute_dimension_rdms(study):
-    """RDMs of the object dimensions for the EEG's images: absolute differences, DataArray (dimension, pair)."""
+    """RDMs of the object dimensions for the images of the EEG, absolute differences: DataArray (dimension, pair)."""
     images = things_eeg2.load_metadata(study.raw_folder("things_eeg2"))
     dimensions = things_dimensions.load(study.raw_folder("things_dimensions"))
     values = things_dimensions.for_concepts(dimensions, images.concept)
@@ -110,13 +160,12 @@ def compute_dimension_rdms(study):
 
 
 def reliability_table(study):
-    """Split-half reliability of the voxels, per subject, region and set of images (Spearman-Brown corrected).
+    """Split-half reliability of the voxels (`reliability`) per subject, region and set of images.
 
     Returns
     -------
     DataFrame
-        Tidy; ``metric`` is ``reliability``: the median over voxels of the correlation over images between the means of
-        two random halves of the repeats; NaN where images were shown once.
+        Tidy; ``metric`` is ``reliability``, NaN where images were shown once.
     """
     rows = []
     recordings = [(study.fmri.dataset, s, name) for s in study.fmri.subjects for name in study.fmri.test_sets]
@@ -127,30 +176,73 @@ def reliability_table(study):
             trials = horikawa2017.load_trials(root, subject)
         else:
             trials = FMRI_READERS[dataset].load_trials(root, subject, stimulus_set)
-        _roi_masks(trials, study.fmri.rois)  # names a region that is not there
         repeated = trials.attrs["n_repeats"] > 1
-        values = preparation.reliability(trials) if repeated else xr.full_like(trials.roi_name, np.nan, dtype=float)
-        values = values.assign_coords(roi=trials.roi_name.values).sel(roi=list(study.fmri.rois))
+        values = reliability(trials, study.fmri.rois) if repeated else [np.nan] * len(study.fmri.rois)
         rows += [
-            {"dataset": dataset, "subject": f"sub-{subject:02d}", "stimulus_set": stimulus_set, "roi": str(roi),
-             "metric": "reliability", "value": float(value)}
-            for roi, value in zip(values.roi.values, values.values, strict=True)
+            {"dataset": dataset, "subject": f"sub-{subject:02d}", "stimulus_set": stimulus_set, "roi": roi,
+             "metric": "reliability", "value": value}
+            for roi, value in zip(study.fmri.rois, values, strict=True)
         ]  # fmt: skip
     return pd.DataFrame(rows)
 
 
+def reliability(trials, rois, n_splits=20, seed=0):
+    """Split-half reliability of the responses of each region: median over its voxels.
+
+    The repeats of every image are halved at random; r = Pearson correlation over images of the two halves' means, then
+    its mean over ``n_splits`` halvings, per voxel; ``2 r / (1 + r)`` (Spearman-Brown) is the reliability of the mean
+    over all repeats.
+
+    Parameters
+    ----------
+    trials : Dataset
+        ``responses`` (sample, voxel), ``stimulus`` (sample), ``roi`` and ``roi_name``, as ``load_trials`` returns.
+        Two repeats or more of three images or more; an odd one is left out of each halving.
+    rois : sequence of str
+    n_splits, seed : int
+
+    Returns
+    -------
+    list of float, one per region
+    """
+    names, which, counts = np.unique(trials["stimulus"].to_numpy(), return_inverse=True, return_counts=True)
+    n_half = counts.min() // 2
+    if n_half < 1 or len(names) < 3:
+        raise InvalidInput(
+            f"{trials.attrs.get('file', 'trials')}: {len(names)} images with {counts.min()} repeats or more, but"
+            " reliability needs 3 images with 2"
+        )
+    values = trials["responses"].to_numpy()
+    members = [np.flatnonzero(which == image) for image in range(len(names))]
+    rng = np.random.default_rng(seed)
+    total = np.zeros(values.shape[1])
+    for _ in range(n_splits):
+        orders = [rng.permutation(rows) for rows in members]
+        first, second = (
+            np.stack([values[order[start : start + n_half]].mean(axis=0) for order in orders]) for start in (0, n_half)
+        )
+        total += _correlate_columns(first, second)
+    r = total / n_splits
+    corrected = 2 * r / (1 + np.maximum(r, -0.999))  # r = -1 has no corrected value
+    return [float(np.median(corrected[mask])) for mask in _roi_masks(trials, rois)]
+
+
+def _correlate_columns(a, b):
+    """Pearson r of each column of `a` with the same column of `b`; 0 where one is constant."""
+    a, b = a - a.mean(axis=0), b - b.mean(axis=0)
+    norm = np.sqrt((a**2).sum(axis=0) * (b**2).sum(axis=0))
+    return np.divide((a * b).sum(axis=0), norm, out=np.zeros(a.shape[1]), where=norm > 0)
+
+
 def _roi_masks(data, rois):
     """Boolean array (roi, voxel) of these regions; an unknown one is named."""
-    names = [str(name) for name in data.roi_name.values]
-    unknown = [roi for roi in rois if roi not in names]
-    if unknown:
+    names = data.roi_name.values.tolist()
+    if unknown := [roi for roi in rois if roi not in names]:
         file = data.attrs.get("file", "the recording")
         raise InvalidInput(f"{file} has no region {unknown[0]!r}: it has {', '.join(names)}")
     return data.roi.values[[names.index(roi) for roi in rois]]
 
 
-def _per_subject(subjects, compute):
-    """Stack one RDM array per subject along ``subject`` (``sub-01``, ...); their images must agree."""
-    subjects = list(subjects) if not isinstance(subjects, tqdm) else subjects
-    rdms = {f"sub-{subject:02d}": compute(subject) for subject in subjects}
-    return xr.concat(rdms.values(), dim=pd.Index(list(rdms), name="subject"), join="exact")
+def _stack_subjects(rdms, subjects):
+    """One RDM array per subject along ``subject`` (``sub-01``, ...); their images must agree."""
+    return xr.concat(rdms, dim=pd.Index([f"sub-{s:02d}" for s in subjects], name="subject"), join="exact")

@@ -1,14 +1,10 @@
 """Many small support vector machines: the folds of one problem share its Gram matrix and are solved side by side.
 
-The solver is sequential minimal optimisation with LIBSVM's second-order working sets (Fan, Chen & Lin 2005; Chang & Lin
-2011, doi:10.1145/1961189.1961199), compiled by numba. It is fast for problems of ten to a hundred samples, because
-
-- a fold only forbids its test samples a weight: the gradient that the solver keeps for them anyway is their prediction;
-- the index of a sample travels in the last bits of its score, so one maximum over a vector finds both without a branch;
-- the folds advance in turns, so that the processor works on one while another waits for its result.
-
-The machine code is kept beside this file (`__pycache__`): only the first call on a machine waits some seconds for it.
-All compiled loops stand in this one file, as numba notices that kept code is out of date by the file's own date alone.
+Sequential minimal optimisation with LIBSVM's second-order working sets (Fan, Chen & Lin 2005; Chang & Lin 2011,
+doi:10.1145/1961189.1961199). It is fast for ten to a hundred samples: a fold only forbids its test samples a weight, so
+that the gradient kept for them is their prediction; the index of a sample is kept in the last bits of its score, so
+that one maximum over a vector finds both without a branch; the folds advance in turns, so that the processor works on
+one while another waits. All compiled loops are in this file, as numba's cache checks the date of no other one.
 """
 
 import math
@@ -19,51 +15,40 @@ from llvmlite import ir
 from numba.extending import intrinsic
 
 COST, TOLERANCE = 1.0, 1e-4  # neurora's SVC(kernel="linear", C=1, tol=1e-4)
-FLATTEST = 1e-12  # LIBSVM's stand-in for the curvature between two equal samples
+FLATTEST = 1e-12  # LIBSVM's curvature between two equal samples
 MAX_ITERATIONS = 10_000_000  # LIBSVM's bound
 OUT_OF_REACH = 1e300  # larger than any gradient; finite, so that its last bits may carry an index
-LANES = (
-    32  # samples are padded to a multiple of this, with ones that never get a weight: loops then run in full vectors
-)
-CACHE_LINE = 8  # floats; vectors that begin on a cache line load faster by a seventh
+LANES = 32  # samples are padded to a multiple of this, without a weight: loops run in full vectors
+CACHE_LINE = 8  # floats; vectors that begin on a cache line load faster
 
 compiled = numba.njit(nogil=True, cache=True, error_model="numpy", fastmath={"contract", "nsz"})
 
 
 @intrinsic
 def _bits(typing_context, value):
-    """The 64 bits of a float, as an integer."""
-
-    def generate(context, builder, signature, arguments):
-        return builder.bitcast(arguments[0], ir.IntType(64))
-
-    return numba.int64(numba.float64), generate
+    """The 64 bits of a float as an integer."""
+    return numba.int64(numba.float64), lambda _, builder, __, values: builder.bitcast(values[0], ir.IntType(64))
 
 
 @intrinsic
 def _float(typing_context, value):
     """The float that has these 64 bits."""
-
-    def generate(context, builder, signature, arguments):
-        return builder.bitcast(arguments[0], ir.DoubleType())
-
-    return numba.float64(numba.int64), generate
+    return numba.float64(numba.int64), lambda _, builder, __, values: builder.bitcast(values[0], ir.DoubleType())
 
 
 @intrinsic
 def _larger(typing_context, a, b):
-    """max(a, b) where neither is NaN: unlike Python's max, LLVM turns a loop of these into vector instructions."""
+    """max(a, b) where neither is NaN; LLVM vectorises a loop of these, unlike one of Python's max."""
 
     def generate(context, builder, signature, arguments):
-        flags = ("nnan", "nsz")
-        is_larger = builder.fcmp_ordered(">", *arguments, flags=flags)
-        return builder.select(is_larger, *arguments, flags=flags)
+        is_larger = builder.fcmp_ordered(">", *arguments, flags=("nnan", "nsz"))
+        return builder.select(is_larger, *arguments, flags=("nnan", "nsz"))
 
     return numba.float64(numba.float64, numba.float64), generate
 
 
 def lanes_for(n_samples):
-    """A tuple with an entry for every 32 samples: unlike an integer's value, its length is compiled into the code."""
+    """A tuple with one entry per 32 samples: its length, unlike the value of an integer, is compiled into the code."""
     return (0,) * -(-n_samples // LANES)
 
 
@@ -71,50 +56,52 @@ def lanes_for(n_samples):
 def aligned(n_rows, n_columns):
     """An array (n_rows, n_columns) of zeros that begins on a cache line."""
     buffer = np.zeros(n_rows * n_columns + CACHE_LINE)
-    start = (-(buffer.ctypes.data // 8)) % CACHE_LINE
+    start = -(buffer.ctypes.data // 8) % CACHE_LINE
     return buffer[start : start + n_rows * n_columns].reshape(n_rows, n_columns)
 
 
 @compiled
 def fill_gram(samples, gram, step):
-    """Write the Gram matrix (n, n) of samples (n_features, n), and the Newton step per gradient for each two samples.
+    """Write the Gram matrix, rounded to single precision as in LIBSVM, and the Newton step of each two samples.
 
-    The number of features must be a multiple of four (add zeros): four at a time keep the processor from waiting for
-    memory. LIBSVM keeps kernel values in single precision; rounding likewise, this solver takes the very same steps.
+    Parameters
+    ----------
+    samples : array (n_features, n), n_features a multiple of four (pad with zeros)
+    gram, step : array (n, n), written
     """
     n_features, n = samples.shape
     norms = np.zeros(n)
+    gram[:] = 0.0
     for s in range(n):
-        for t in range(n):
-            gram[s, t] = 0.0
         for f in range(0, n_features, 4):
             x0, x1, x2, x3 = samples[f, s], samples[f + 1, s], samples[f + 2, s], samples[f + 3, s]
             norms[s] += x0 * x0 + x1 * x1 + x2 * x2 + x3 * x3
             for t in range(n):
-                first, second = (
-                    x0 * samples[f, t] + x1 * samples[f + 1, t],
-                    x2 * samples[f + 2, t] + x3 * samples[f + 3, t],
-                )
-                gram[s, t] += first + second
+                half = x0 * samples[f, t] + x1 * samples[f + 1, t]
+                gram[s, t] += half + (x2 * samples[f + 2, t] + x3 * samples[f + 3, t])
     for s in range(n):
-        norm = norms[s]
         for t in range(n):
             product = np.float64(np.float32(gram[s, t]))
-            curvature = norm + norms[t] - 2.0 * product
+            curvature = norms[s] + norms[t] - 2.0 * product
             gram[s, t] = product
             step[s, t] = 1.0 / (curvature if curvature > 0.0 else FLATTEST)
 
 
 @compiled
 def fit_folds(lanes, gram, step, lower, upper, tolerance, gradient, beta, bias):
-    """Solve every fold's dual problem: maximise beta.y - beta.K.beta / 2 with sum(beta) = 0 and lower <= beta <= upper.
+    """Solve the dual problem of every fold.
 
-    beta_s = y_s alpha_s is a sample's signed weight; `lower` and `upper` (n_folds, n) are 0 for samples that the fold
-    leaves out. Expects `gradient` (n_folds, n) = y and `beta` = 0; leaves gradient = y - K beta, the solution beta, and
-    `bias` (n_folds,), so that K beta + bias = y - gradient + bias is the decision for every sample, left out or not.
-    `lanes` is `lanes_for(n)`. Each iteration moves weight from j to i: i has the largest gradient of those that may
-    rise, j promises the largest gain of those that may fall. It ends where the gradients of those that may rise exceed
-    those of the others by less than `tolerance`. A weight at its bound is exactly there, and only others set the bias.
+        maximise beta y - beta K beta / 2 with sum(beta) = 0 and lower <= beta <= upper, where beta_s = y_s alpha_s
+
+    Each iteration moves weight from j to i: i has the largest gradient of the samples that may rise, j the largest gain
+    of those that may fall. It ends where gradients of the former exceed those of the latter by less than ``tolerance``.
+
+    Parameters
+    ----------
+    lanes, gram, step : `lanes_for(n)`, and the arrays of `fill_gram`
+    lower, upper : array (n_folds, n), 0 for samples that the fold leaves out
+    gradient, beta : array (n_folds, n), given as y and 0, returned as y - K beta and the solution
+    bias : array (n_folds,), returned: y - gradient + bias is the decision for every sample, left out or not
     """
     n_folds, n = len(beta), LANES * len(lanes)
     index = (1 << math.ceil(math.log2(n))) - 1  # the bits that carry a sample's index
@@ -136,7 +123,8 @@ def fit_folds(lanes, gram, step, lower, upper, tolerance, gradient, beta, bias):
             i = _bits(highest) & index
             top = _float(_bits(highest) & ~index)
             if top + lowest < tolerance or n_iterations >= MAX_ITERATIONS:
-                bias[fold] = _bias(gradient[fold], beta[fold], lower[fold], upper[fold], 0.5 * (top - lowest))
+                free = (lower[fold] < beta[fold]) & (beta[fold] < upper[fold])
+                bias[fold] = gradient[fold][free].mean() if free.any() else 0.5 * (top - lowest)
                 n_running -= 1
                 running[turn] = running[n_running]
                 continue
@@ -147,7 +135,7 @@ def fit_folds(lanes, gram, step, lower, upper, tolerance, gradient, beta, bias):
                 gain = gain if beta[fold, t] > lower[fold, t] else 0.0
                 best = _larger(best, _float((_bits(gain) & ~index) | t))
             j = _bits(best) & index
-            # read before choosing: a choice between two values is no branch, one between two loads is
+            # load first, so that the compiler emits a select instead of a branch
             highest_i, lowest_j, beta_i, beta_j = upper[fold, i], lower[fold, j], beta[fold, i], beta[fold, j]
             room_i, room_j = highest_i - beta_i, beta_j - lowest_j
             move = -_larger(-(top - gradient[fold, j]) * step[i, j], _larger(-room_i, -room_j))
@@ -159,47 +147,31 @@ def fit_folds(lanes, gram, step, lower, upper, tolerance, gradient, beta, bias):
 
 
 @compiled
-def _bias(gradient, beta, lower, upper, middle):
-    """The mean gradient of the samples that are free to move; where all are at a bound, the middle of the gap."""
-    total, n_free = 0.0, 0
-    for t in range(len(beta)):
-        if lower[t] < beta[t] < upper[t]:
-            total += gradient[t]
-            n_free += 1
-    return total / n_free if n_free > 0 else middle
-
-
-@compiled
 def score_pairs(lanes, epochs, n_channels, first, second, trials, lower, upper, weight):
-    """Points of each pair at each time, (n_pairs, n_times), summed over repeats and folds.
+    """Points of each pair of stimuli at each time (n_pairs, n_times), summed over repeats and folds.
 
-    `epochs` (n_stimuli, n_trials, n_channels * n_times), `trials` as `realnet.decoding.draw_trials` gives them, the
-    rest as in `realnet.decoding.Folds`.
+    Parameters
+    ----------
+    epochs : array (n_stimuli, n_trials, n_channels * n_times)
+    first, second, trials, lower, upper, weight
+        Pairs (n_pairs,), what `realnet.decoding.draw_trials` gives for them, and `realnet.decoding.make_folds`.
     """
     n_pairs, n_repeats, _, n_pseudo, _ = trials.shape
-    n_folds, n_padded = upper.shape
-    n_times = epochs.shape[2] // n_channels
+    (n_folds, n_padded), n_times = upper.shape, epochs.shape[2] // n_channels
     points = np.zeros((n_pairs, n_times), dtype=np.int64)
     averages = aligned(2 * n_pseudo, epochs.shape[2])
-    samples, gram, step = (
-        aligned(-(-n_channels // 4) * 4, n_padded),
-        aligned(n_padded, n_padded),
-        aligned(n_padded, n_padded),
-    )
+    samples = aligned(-(-n_channels // 4) * 4, n_padded)
+    gram, step = aligned(n_padded, n_padded), aligned(n_padded, n_padded)
     gradient, beta, bias = aligned(n_folds, n_padded), aligned(n_folds, n_padded), np.empty(n_folds)
     for pair in range(n_pairs):
         for repeat in range(n_repeats):
             _average(epochs, first[pair], trials[pair, repeat, 0], averages, 0)
             _average(epochs, second[pair], trials[pair, repeat, 1], averages, n_pseudo)
             for time in range(n_times):
-                for channel in range(n_channels):
-                    for s in range(2 * n_pseudo):
-                        samples[channel, s] = averages[s, channel * n_times + time]
+                samples[:n_channels, : 2 * n_pseudo] = averages[:, time::n_times].T
                 fill_gram(samples, gram, step)
-                for fold in range(n_folds):
-                    for s in range(n_padded):
-                        beta[fold, s] = 0.0
-                        gradient[fold, s] = 1.0 if s < n_pseudo else -1.0
+                beta[:] = 0.0
+                gradient[:, :n_pseudo], gradient[:, n_pseudo:] = 1.0, -1.0
                 fit_folds(lanes, gram, step, lower, upper, TOLERANCE, gradient, beta, bias)
                 points[pair, time] += _count(gradient, bias, n_pseudo, lower, upper, weight)
     return points
@@ -207,28 +179,22 @@ def score_pairs(lanes, epochs, n_channels, first, second, trials, lower, upper, 
 
 @compiled
 def _average(epochs, stimulus, trials, averages, start):
-    """Write the mean over each row of trials (n_pseudo, n_average) into the rows of `averages` from `start` on."""
-    n_pseudo, n_average = trials.shape
-    for s in range(n_pseudo):
-        for value in range(epochs.shape[2]):
-            averages[start + s, value] = 0.0
-        for k in range(n_average):
-            trial = trials[s, k]
-            for value in range(epochs.shape[2]):
-                averages[start + s, value] += epochs[stimulus, trial, value]
-        for value in range(epochs.shape[2]):
-            averages[start + s, value] /= n_average
+    """Write the mean over each row of trials (n_pseudo, n_average) into `averages`, from row `start` on."""
+    for s in range(len(trials)):
+        average = averages[start + s]
+        average[:] = 0.0
+        for trial in trials[s]:
+            average += epochs[stimulus, trial]
+        average /= trials.shape[1]
 
 
 @compiled
 def _count(gradient, bias, n_pseudo, lower, upper, weight):
-    """Points of the test samples, which are those without room; a decision of exactly 0 means the second stimulus."""
+    """Points of the held-out samples, whose bounds are equal; a decision of exactly 0 is the second stimulus."""
     points = 0
     for fold in range(len(bias)):
-        correct = 0
         for s in range(2 * n_pseudo):
-            label = 1.0 if s < n_pseudo else -1.0
-            says_first = label - gradient[fold, s] + bias[fold] > 0.0
-            correct += (lower[fold, s] == upper[fold, s]) & (says_first == (s < n_pseudo))
-        points += weight[fold] * correct
+            is_first = s < n_pseudo
+            says_first = (1.0 if is_first else -1.0) - gradient[fold, s] + bias[fold] > 0.0
+            points += weight[fold] * ((lower[fold, s] == upper[fold, s]) & (says_first == is_first))
     return points
