@@ -1,5 +1,5 @@
-"""Long experiments, hours rather than minutes, whose tables are kept in the repository; chapters of the book show them.
+"""Long experiments about the method and the software; the appendix of the book shows their kept tables.
 
-Each is one command (``make ablation``, ``make calibration``, ...), which writes ``results/NAME.csv``, the table, and
-``results/NAME.json``: the settings, the machine and the commit that made it.
+Each is one command (``make ablation``, ``make calibration``, ...) that writes its table to ``results/NAME.csv``, and
+settings, machine and commit to ``results/NAME.json``.
 """

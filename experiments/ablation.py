@@ -1,8 +1,8 @@
-"""What each choice of the training changes, over simulated worlds; and how much depends on beta: `make ablation`.
+"""What each choice of the training changes, over simulated data sets; and how much depends on beta: `make ablation`.
 
-``ablation``: in every world two people teach a network for each choice, which differs from the paper's words in that
-choice alone. ``beta_sweep``: in the demo's world three people teach networks of each beta with three seeds. What is
-finished in the folder is not done again.
+``ablation``: in every data set, networks are aligned with two participants for each choice, which differs from the
+paper's words in that choice alone. ``beta_sweep``: in the demo's data, networks of each beta are aligned with three
+participants, with three seeds. What is finished in the folder is not done again.
 """
 
 import time
@@ -10,17 +10,16 @@ import time
 import pandas as pd
 from tqdm import tqdm
 
-from experiments.kept import keep
-from experiments.worlds import (
-    arguments_of_worlds,
+from experiments.simulated_studies import (
     measures,
+    parse_arguments,
     prepare,
     share_prepared,
+    simulated_study,
     train,
-    use_folder,
     variant,
-    world_study,
 )
+from experiments.tables.kept import keep
 
 #: choice: what it is about, and what it changes in the demo study.
 CHOICES = {
@@ -44,37 +43,37 @@ CHOICES = {
                       "batch_norm_momentum": 0.19, "selection": "best_test_loss"}},
     ),
 }  # fmt: skip
-LONG = ("epochs-30", "released")  # six times as long as the others: in fewer worlds
-TEACHERS = (1, 2)
+LONG = ("epochs-30", "released")  # six times as long as the others: in fewer data sets
+SUBJECTS = (1, 2)
 BETAS = (0, 10, 20, 30, 40, 50)
 
 
-def run_choices(world, choices):
-    """Train and measure every choice in one world: tidy rows, CORnet's among them."""
-    base = world_study(world)
+def run_choices(seed, choices):
+    """Train and measure every choice in one simulated data set: tidy rows, CORnet's among them."""
+    base = simulated_study(seed)
     prepare(base)
     cornet = base.find_network()
     train(base, cornet)
-    tables = [measures(base, cornet).assign(choice="cornet", world=world, trained_on="")]
-    for choice in tqdm(choices, desc=f"world {world}"):
+    tables = [measures(base, cornet).assign(choice="cornet", simulation=seed, trained_on="")]
+    for choice in tqdm(choices, desc=f"simulation {seed}"):
         study = base
         if CHOICES[choice][1]:
             study = variant(base, choice, CHOICES[choice][1])
             share_prepared(study, base)
-        for subject in TEACHERS:
-            network = study.find_network(subject, study.training.main_beta, world)
+        for subject in SUBJECTS:
+            network = study.find_network(subject, study.training.main_beta, seed)
             train(study, network)
-            tables.append(measures(study, network).assign(choice=choice, world=world, trained_on=network.trained_on))
+            about = {"choice": choice, "simulation": seed, "trained_on": network.trained_on}
+            tables.append(measures(study, network).assign(**about))
     return pd.concat(tables, ignore_index=True)
 
 
 def run_betas(seeds):
-    """Train and measure every beta in the demo's world: tidy rows, CORnet's among them."""
-    study = world_study(0, betas=BETAS[1:], seeds=seeds)
+    """Train and measure every beta in the demo's data: tidy rows, CORnet's among them."""
+    study = simulated_study(0, betas=BETAS[1:], seeds=seeds)
     prepare(study)
-    networks = [network for network in study.networks() if network.model != "shuffled"]
     tables = []
-    for network in tqdm(networks, desc="betas"):
+    for network in tqdm([n for n in study.networks() if n.model != "shuffled"], desc="betas"):
         train(study, network)
         tables.append(measures(study, network).assign(**network.columns))
     return pd.concat(tables, ignore_index=True)
@@ -82,26 +81,23 @@ def run_betas(seeds):
 
 def main():
     """Run both experiments in a folder of their own."""
-    parser = arguments_of_worlds("python -m experiments.ablation", __doc__)
-    parser.add_argument("--long-worlds", type=int, default=3, help="worlds in which 30 epochs are trained")
-    parser.add_argument("--seeds", type=int, default=3, help="seeds of each beta")
-    arguments = parser.parse_args()
-    use_folder(arguments.folder)
-    common = {"threads": 1, "study": world_study(0).model_dump(mode="json")}
-
+    given = parse_arguments(
+        "python -m experiments.ablation", __doc__,
+        long_simulations=(3, "data sets in which 30 epochs are trained"), seeds=(3, "seeds of each beta"),
+    )  # fmt: skip
+    common = {"threads": 1, "study": simulated_study(0).model_dump(mode="json")}
     start = time.monotonic()
-    sweep = run_betas(tuple(range(arguments.seeds)))
-    keep("beta_sweep", sweep, common | {"betas": BETAS, "seeds": arguments.seeds}, time.monotonic() - start)
+    sweep = run_betas(tuple(range(given.seeds)))
+    keep("beta_sweep", sweep, common | {"betas": BETAS, "seeds": given.seeds}, time.monotonic() - start)
 
     start = time.monotonic()
     tables = []
-    for world in range(arguments.worlds):
-        choices = [c for c in CHOICES if c not in LONG or world < arguments.long_worlds]
-        tables.append(run_choices(world, choices))
+    for seed in range(given.simulations):
+        tables.append(run_choices(seed, [c for c in CHOICES if c not in LONG or seed < given.long_simulations]))
     settings = common | {
-        "worlds": arguments.worlds,
-        "long_worlds": arguments.long_worlds,
-        "teachers": TEACHERS,
+        "simulations": given.simulations,
+        "long_simulations": given.long_simulations,
+        "subjects": SUBJECTS,
         "choices": {name: {"about": about, "changes": changes} for name, (about, changes) in CHOICES.items()},
     }
     keep("ablation", pd.concat(tables, ignore_index=True), settings, time.monotonic() - start)

@@ -4,9 +4,9 @@ from functools import lru_cache
 
 import numpy as np
 
+from experiments.statistics import null_data
 from realnet.rdm import correlation_rdm
 from realnet.similarity import compare_rdms
-from realnet.statistics import null_data
 
 #: Numbers in each part of an image: one part both networks see, one only the first, one only the second.
 PART = 8
@@ -38,7 +38,7 @@ def draw_differences(cell, rng):
 
 
 def draw_rdms(n_images, effects, rng, n_layers=1, roi_noise=(1.0,), profile="alike"):
-    """Two networks and some people who saw the same images, each image drawn anew.
+    """Two networks and some participants who saw the same images, each image drawn anew.
 
     An image is three parts u, a, b of independent normal numbers. Network 1 is made of (u, a), network 2 of (u, b), a
     brain of (u, (1 + effect) a, (1 - effect) b) plus noise: with effect 0 the parts may change places, and neither
@@ -46,10 +46,10 @@ def draw_rdms(n_images, effects, rng, n_layers=1, roi_noise=(1.0,), profile="ali
 
     Parameters
     ----------
-    effects : sequence of float, one a person
+    effects : sequence of float, one per participant
     n_layers : int
         1 (without noise) or 4 (`LAYER_NOISE`).
-    roi_noise : sequence of float, one a region
+    roi_noise : sequence of float, one per region
     profile : one of `PROFILES`
         How noisy the layers of each network are.
 
@@ -70,10 +70,10 @@ def draw_rdms(n_images, effects, rng, n_layers=1, roi_noise=(1.0,), profile="ali
 
 @lru_cache
 def true_similarities(effect, subject_sd=0.0, n_layers=1, seed=0):
-    """Similarity of (network 1, network 2), each at its best layer, over all images and all people.
+    """Similarity of (network 1, network 2), each at its best layer, over all images and participants.
 
-    Images: the mean over `N_TRUE_DRAWS` draws of `N_TRUE_IMAGES`; effects of people are normal around ``effect``, and
-    their mean is taken by Gauss-Hermite quadrature. Where no effect is, the two are equal by their making.
+    Images: the mean over `N_TRUE_DRAWS` draws of `N_TRUE_IMAGES`; effects of participants are normal around
+    ``effect``, and their mean is taken by Gauss-Hermite quadrature. Without an effect both are equal.
     """
     nodes, weights = np.polynomial.hermite_e.hermegauss(9) if subject_sd else (np.zeros(1), np.ones(1))
     rng = np.random.default_rng(seed)
@@ -83,6 +83,6 @@ def true_similarities(effect, subject_sd=0.0, n_layers=1, seed=0):
             for _ in range(N_TRUE_DRAWS)
         ],
         axis=0,
-    )  # (network, layer, person)
+    )  # (network, layer, participant)
     best = similarities.max(axis=1) @ (weights / weights.sum())
     return np.full(2, best.mean()) if effect == 0 else best

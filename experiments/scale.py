@@ -1,8 +1,8 @@
-"""What a study costs as it grows, measured part by part: `python -m experiments.scale` (a few minutes).
+"""What a study costs as it grows, measured part by part: `make scale` (a few minutes).
 
-Each point runs in a process of its own on one thread. Its time is that of the processor, which other work on the
-machine lengthens far less than that of the clock; its memory is the peak above a process that has only imported.
-The laws that chapter 15 fits to these points are in `experiments.tables.scale`.
+Each point runs in a process of its own on one thread. Its time is processor time, which other work on the machine
+lengthens far less than elapsed time; its memory is the peak above a process that has only imported. The laws that
+appendix 15 fits to these points are in `experiments.tables.scale`.
 """
 
 import multiprocessing
@@ -12,16 +12,15 @@ import numba
 import numpy as np
 import pandas as pd
 import torch
-import xarray as xr
 from threadpoolctl import threadpool_limits
 
-from experiments.kept import keep
+from experiments.tables.kept import keep
 from realnet.activations import compute_activations
 from realnet.alignment import ReAlnet
-from realnet.cornet import LAYERS, CORnetS
-from realnet.datasets.preparation import fit_components
+from realnet.cornet import CORnetS, layer_sizes
 from realnet.decoding import decoding_rdm
 from realnet.rdm import correlation_rdm
+from realnet.responses import component_scores
 from realnet.settings import TrainingSettings
 from realnet.similarity import compare_rdms
 from realnet.statistics import bootstrap_similarities
@@ -32,18 +31,9 @@ EEG_TRIALS, EEG_CHANNELS = 80, 17
 
 
 def preparation(images, voxels):
-    """One person's components: chapter 01."""
+    """The components of one participant: chapter 01."""
     responses = np.random.default_rng(0).standard_normal((images, voxels), dtype=np.float32)
-    names = [f"image-{i}" for i in range(images)]
-    data = xr.DataArray(responses, dims=("stimulus", "voxel"), coords={"stimulus": names})
-    fitted = None
-
-    def work():
-        nonlocal fitted
-        fitted = fit_components(data, N_COMPONENTS, component_scaling="global")
-        fitted.transform(data)
-
-    return work
+    return lambda: component_scores(responses, responses[:50], N_COMPONENTS, component_scaling="global")
 
 
 def training(images):
@@ -51,27 +41,26 @@ def training(images):
     torch.manual_seed(0)
     settings = TrainingSettings()
     model, optimizer = build_model(CORnetS(), N_TARGETS, IMAGE_SIZE, settings)
-    batch = torch.randint(0, 256, (images, 3, IMAGE_SIZE, IMAGE_SIZE), dtype=torch.uint8)
     labels, measured = torch.randint(0, 1000, (images,)), torch.randn(images, N_TARGETS)
+    batch = _images(images)
     model.train()
     return lambda: training_step(model, optimizer, batch, labels, measured, 40.0, settings)
 
 
 def activations(images):
     """All layers of the full CORnet-S for so many images: the RDMs of chapter 02."""
-    network = CORnetS()
-    batch = torch.randint(0, 256, (images, 3, IMAGE_SIZE, IMAGE_SIZE), dtype=torch.uint8)
+    network, batch = CORnetS(), _images(images)
     return lambda: compute_activations(network, batch, device="cpu")
 
 
 def rdm(images, units):
-    """One layer's RDM."""
+    """The RDM of one layer."""
     patterns = np.random.default_rng(0).standard_normal((images, units), dtype=np.float32)
     return lambda: correlation_rdm(patterns)
 
 
 def comparison(images, models, brains):
-    """Every model RDM against every brain RDM: chapters 03 to 06."""
+    """Every model RDM with every brain RDM: chapters 03 to 06."""
     one, other = _rdms(images, models), _rdms(images, brains)
     compare_rdms(_rdms(4, 2), _rdms(4, 2))  # compiles
     return lambda: compare_rdms(one, other)
@@ -85,7 +74,7 @@ def bootstrap(images, models, brains, resamples):
 
 
 def decoding(images, times):
-    """One person's decoding RDMs over time: chapter 01."""
+    """The decoding RDMs of one participant over time: chapter 01b."""
     rng = np.random.default_rng(0)
     shape = EEG_TRIALS, EEG_CHANNELS, times
     decoding_rdm(rng.standard_normal((2, *shape)), n_threads=1)
@@ -120,41 +109,51 @@ def measure(work, sizes):
     It is forked from a server that has only imported: a caller's garbage, collected there, would hide memory.
     """
     context = multiprocessing.get_context("forkserver")
-    context.set_forkserver_preload(["realnet.datasets.preparation", "realnet.training", "realnet.statistics"])
+    context.set_forkserver_preload(["realnet.training", "realnet.statistics"])
     receive, send = context.Pipe(duplex=False)
     process = context.Process(target=_measure_here, args=(work, sizes, send))
     process.start()
     send.close()
     try:
-        found = receive.recv()
+        return receive.recv()
     except EOFError:
         raise MemoryError(f"{work.__name__} with {sizes} did not end") from None
     finally:
         process.join()
-    return found
 
 
-def run():
-    """All points as a table: ``work axis`` and the sizes, ``seconds peak_gib``."""
-    rows = []
+def _measure_here(work, sizes, send):
+    torch.set_num_threads(1)
+    numba.set_num_threads(1)
+    with open("/proc/self/clear_refs", "w") as file:
+        file.write("5")  # the peak starts again from here
+    before = status_gib("VmRSS")
+    with threadpool_limits(1):
+        step = work(**sizes)
+        if work is training:
+            step()  # the first step also makes the optimizer's state
+        start = time.process_time()
+        step()
+        send.send((time.process_time() - start, status_gib("VmHWM") - before))
+
+
+def status_gib(field):
+    """A line of this process's status (Linux), in GiB; ``VmHWM`` is the peak of the memory."""
+    with open("/proc/self/status") as lines:
+        return next(int(line.split()[1]) for line in lines if line.startswith(field)) / 2**20
+
+
+def main():
+    """Measure all points, and keep the table with what is needed to extrapolate the curves."""
+    start, rows = time.monotonic(), []
     for work, axis, points in CURVES:
         for sizes in points:
             seconds, peak = measure(work, sizes)
             rows.append({"work": work.__name__, "axis": axis, **sizes, "seconds": seconds, "peak_gib": peak})
             print(f"{work.__name__} {sizes}: {seconds:.2f} s, {peak:.2f} GiB", flush=True)
-    return pd.DataFrame(rows)
-
-
-def main():
-    """Measure, and keep the table with what is needed to continue the curves."""
-    start = time.monotonic()
-    table = run()
-    network = CORnetS().eval()
-    with torch.no_grad():
-        states = network.activations(torch.zeros(1, 3, IMAGE_SIZE, IMAGE_SIZE))
-    model = ReAlnet(network, N_TARGETS, TrainingSettings().n_hidden, IMAGE_SIZE)
+    model = ReAlnet(CORnetS(), N_TARGETS, TrainingSettings().n_hidden, IMAGE_SIZE)
     settings = {
-        "units": {layer: states[layer].numel() for layer in LAYERS},
+        "units": layer_sizes(model.realnet, IMAGE_SIZE),
         "parameters": sum(weights.numel() for weights in model.parameters()),
         "batch_size": TrainingSettings().batch_size,
         "image_size": IMAGE_SIZE,
@@ -164,32 +163,15 @@ def main():
         "seconds_are": "processor time of one thread",
         "memory_is": "peak above a process that has imported the package",
     }
-    keep("scale", table, settings, time.monotonic() - start)
+    keep("scale", pd.DataFrame(rows), settings, time.monotonic() - start)
 
 
-def _measure_here(work, sizes, send):
-    torch.set_num_threads(1)
-    numba.set_num_threads(1)
-    with open("/proc/self/clear_refs", "w") as file:
-        file.write("5")  # the peak starts again from here
-    before = _status("VmRSS")
-    with threadpool_limits(1):
-        step = work(**sizes)
-        if work is training:
-            step()  # the first step also makes the optimizer's state
-        start = time.process_time()
-        step()
-        send.send((time.process_time() - start, _status("VmHWM") - before))
+def _images(n):
+    return torch.randint(0, 256, (n, 3, IMAGE_SIZE, IMAGE_SIZE), dtype=torch.uint8)
 
 
 def _rdms(images, n):
     return np.random.default_rng(n).random((n, images * (images - 1) // 2))
-
-
-def _status(field):
-    """A line of this process's status (Linux), in GiB."""
-    with open("/proc/self/status") as lines:
-        return next(int(line.split()[1]) for line in lines if line.startswith(field)) / 2**20
 
 
 if __name__ == "__main__":

@@ -1,6 +1,6 @@
-"""How often the study finds what was planted in a world, and how often what was not: `make calibration`.
+"""How often the study finds what was planted in simulated data, and how often what was not: `make calibration`.
 
-Each world has its own images, people, pretrained network and training; the analyses and their settings are the study's.
+Each data set has its own images, participants, pretrained network and training; analyses and settings are the study's.
 """
 
 import time
@@ -8,9 +8,8 @@ import time
 import pandas as pd
 from tqdm import tqdm
 
-from experiments.kept import keep
-from experiments.worlds import arguments_of_worlds, prepare, train, use_folder, world_study
-from realnet.analyses.common import main_networks
+from experiments.simulated_studies import parse_arguments, prepare, simulated_study, train
+from experiments.tables.kept import keep
 from realnet.analyses.dimensions import dimension_table
 from realnet.analyses.eeg import eeg_table
 from realnet.analyses.fmri import fmri_differences
@@ -20,39 +19,30 @@ from simulation import read_truth
 
 
 def findings(study):
-    """What the analyses of one world report, one row a question: ``found`` of ``n`` significant, up and down.
+    """What the analyses of one data set report, one row per question: ``up`` and ``down`` of ``n`` are significant.
 
-    ``model`` ``realnet`` learned from people in whom effects were planted; ``null`` from shuffled pairs, so that
-    nothing is to be found of it beyond what Control has.
+    ``planted``: the network was aligned (``realnet``) with participants in whom this effect was planted. In networks
+    trained on shuffled pairs nothing is to be found beyond what Control has.
     """
-    networks = main_networks(study)
-    natural = load_prepared(study, "shen2019_rdms", "natural")
-    others = load_prepared(study, "horikawa2017_rdms", "natural")
-    own = fmri_differences(study, "shen2019", "natural", natural, networks, within=True)
-    across = fmri_differences(study, "horikawa2017", "natural", others, networks, within=False)
-    fmri = {"own subject": own, "other people": across[across.subject == "mean"]}
+    networks = study.main_networks()
     rows = []
-    for effect, table in fmri.items():
-        means = table[(table.metric == "difference") & (table.roi == "mean")]
+    for effect, dataset in (("own subject", "shen2019"), ("other people", "horikawa2017")):
+        brains, within = load_prepared(study, f"{dataset}_rdms", "natural"), dataset == "shen2019"
+        table = fmri_differences(study, dataset, "natural", brains, networks, within=within)
+        means = table[(table.metric == "difference") & (table.roi == "mean") & (within | (table.subject == "mean"))]
         for (model, reference), part in means.groupby(["model", "reference"]):
             rows.append(_row(effect, "", model, reference, part.lower > 0, part.upper < 0, part.value))
-    eeg = eeg_table(study, networks)
-    eeg = eeg[eeg.metric == "difference"]
-    for (model, reference, layer), part in eeg.groupby(["model", "reference", "layer"]):
-        sure = part.p < 0.05
-        up, down = [(sure & (part.value > 0)).any()], [(sure & (part.value < 0)).any()]
-        rows.append(_row("eeg", layer, model, reference, pd.Series(up), pd.Series(down), part.value))
-    dimensions = dimension_table(study, networks)
-    dimensions = dimensions[dimensions.metric == "difference"]
-    for (model, reference, name), part in dimensions.groupby(["model", "reference", "dimension"]):
-        sure = part.p < 0.05
-        rows.append(
-            _row("dimension", name, model, reference, sure & (part.value > 0), sure & (part.value < 0), part.value)
-        )
+    eeg, dimensions = eeg_table(study, networks), dimension_table(study, networks)
+    for effect, column, table in (("eeg", "layer", eeg), ("dimension", "dimension", dimensions)):
+        differences = table[table.metric == "difference"]
+        for (model, reference, name), part in differences.groupby(["model", "reference", column]):
+            up, down = ((part.p < 0.05) & (part.value > 0)), ((part.p < 0.05) & (part.value < 0))
+            if effect == "eeg":  # any time counts
+                up, down = pd.Series([up.any()]), pd.Series([down.any()])
+            rows.append(_row(effect, name, model, reference, up, down, part.value))
     beyond = read_truth(project_root() / study.raw)["dimensions"].query("beyond_categories").dimension
     table = pd.DataFrame(rows)
-    shared = table.effect.isin(["own subject", "other people", "eeg"]) | table.part.isin(beyond)
-    return table.assign(planted=(table.model == "realnet") & shared)
+    return table.assign(planted=(table.model == "realnet") & ((table.effect != "dimension") | table.part.isin(beyond)))
 
 
 def _row(effect, part, model, reference, up, down, values):
@@ -61,18 +51,16 @@ def _row(effect, part, model, reference, up, down, values):
 
 
 def main():
-    """Train what is missing and analyse every world."""
-    arguments = arguments_of_worlds("python -m experiments.truth", __doc__).parse_args()
-    use_folder(arguments.folder)
-    start = time.monotonic()
-    tables = []
-    for world in tqdm(range(arguments.worlds), desc="worlds"):
-        study = world_study(world)
+    """Train what is missing and analyse every simulated data set."""
+    given = parse_arguments("python -m experiments.truth", __doc__)
+    start, tables = time.monotonic(), []
+    for seed in tqdm(range(given.simulations), desc="simulations"):
+        study = simulated_study(seed)
         prepare(study)
         for network in study.networks():
             train(study, network)
-        tables.append(findings(study).assign(world=world))
-    settings = {"worlds": arguments.worlds, "threads": 1, "study": world_study(0).model_dump(mode="json")}
+        tables.append(findings(study).assign(simulation=seed))
+    settings = {"simulations": given.simulations, "threads": 1, "study": simulated_study(0).model_dump(mode="json")}
     keep("truth", pd.concat(tables, ignore_index=True), settings, time.monotonic() - start)
 
 

@@ -6,7 +6,6 @@ timed on the same few stimuli, and on all of them.
 
 import contextlib
 import io
-import warnings
 
 import numpy as np
 from neurora.rdm_cal import eegRDM_bydecoding
@@ -28,7 +27,7 @@ N_FEW, N_FEW_TIMES = 60, 4  # stimuli and times of the curve over repeats
 
 
 def simulate(signal, n_stimuli=N_STIMULI, seed=0):
-    """Epochs (n_stimuli, n_trials, n_channels, n_times): a random pattern a stimulus and time, in noise with sd 1."""
+    """Epochs (n_stimuli, n_trials, n_channels, n_times): a random pattern per stimulus and time, in noise of sd 1."""
     rng = np.random.default_rng(seed)
     patterns = signal * rng.standard_normal((n_stimuli, 1, N_CHANNELS, N_TIMES))
     return patterns + rng.standard_normal((n_stimuli, N_TRIALS, N_CHANNELS, N_TIMES))
@@ -36,12 +35,7 @@ def simulate(signal, n_stimuli=N_STIMULI, seed=0):
 
 def neurora_rdm(epochs):
     """neurora's RDMs (n_times, n_pairs) without its progress bars and warnings."""
-    with (
-        contextlib.redirect_stdout(io.StringIO()),
-        contextlib.redirect_stderr(io.StringIO()),
-        warnings.catch_warnings(),
-    ):
-        warnings.simplefilter("ignore")
+    with contextlib.redirect_stdout(io.StringIO()), contextlib.redirect_stderr(io.StringIO()):
         rdms = eegRDM_bydecoding(epochs[:, None], time_win=1, time_step=1, navg=5, nfolds=5, nrepeats=2)[0]
     return np.array([squareform(rdm) for rdm in rdms])
 
@@ -65,53 +59,37 @@ def scikit_learn_rdm(epochs, seed):
     return rdm
 
 
-def run(device="cpu"):
+def run():
     """Rows: the slice that neurora was timed on, and one subject, at two accuracies."""
-    rows = []
+    n_part, n_all = N_SLICE * (N_SLICE - 1) // 2, N_STIMULI * (N_STIMULI - 1) // 2
     for accuracy, signal in SIGNALS.items():
         epochs = simulate(signal)
         part = epochs[:N_SLICE]
-        n_part, n_all = N_SLICE * (N_SLICE - 1) // 2, N_STIMULI * (N_STIMULI - 1) // 2
-        decoding_rdm(part, n_threads=THREADS, device=device)  # compile, or read the compiled code
+        decoding_rdm(part, n_threads=THREADS)  # compile, or read the compiled code
         peer_seconds, peer = best_of(lambda part=part: neurora_rdm(part))
-        part_seconds, ours = best_of(lambda part=part: decoding_rdm(part, n_threads=THREADS, device=device), n=20)
-        all_seconds, rdm = best_of(lambda epochs=epochs: decoding_rdm(epochs, n_threads=THREADS, device=device))
+        part_seconds, ours = best_of(lambda part=part: decoding_rdm(part, n_threads=THREADS), n=20)
+        all_seconds, rdm = best_of(lambda epochs=epochs: decoding_rdm(epochs, n_threads=THREADS))
         exact = scikit_learn_rdm(part, seed=0)
         equal = np.mean(np.abs(ours - exact) < 1e-9)
         agreement = (
             f"{equal:.2%} of {exact.size} accuracies equal SVC's on the same folds, largest difference "
             f"{np.abs(ours - exact).max():.3g}; mean accuracy {ours.mean():.4f}, neurora's own draw {peer.mean():.4f}"
         )
-        work = f"decoding RDMs at accuracy {accuracy}"
-        note = f"{n_part} pairs, the same input"
-        rows.append(row(f"{work}, {N_SLICE} stimuli", "neurora", peer_seconds, part_seconds, agreement, note=note))
+        work, note = f"decoding RDMs at accuracy {accuracy}", f"{n_part} pairs, the same input"
+        yield row(f"{work}, {N_SLICE} stimuli", "neurora", peer_seconds, part_seconds, agreement, note=note)
         note = f"neurora's time is that of {n_part} pairs x {n_all / n_part:.0f}; mean accuracy {rdm.mean():.4f}, "
-        note += f"{all_seconds / (n_all * N_TIMES * 10) * 1e6:.2f} us a fit, ten subjects {10 * all_seconds:.0f} s"
+        note += f"{all_seconds / (n_all * N_TIMES * 10) * 1e6:.2f} us per fit, ten subjects {10 * all_seconds:.0f} s"
         peer_all = peer_seconds * n_all / n_part
-        rows.append(
-            row(
-                f"{work}, one subject",
-                "neurora",
-                peer_all,
-                all_seconds,
-                agreement,
-                MUST[accuracy],
-                note,
-                AIM[accuracy],
-                LIMIT[accuracy],
-            )
-        )
-        rows += repeats_rows(accuracy, epochs[:N_FEW, :, :, :N_FEW_TIMES], all_seconds / 2, peer_all / 2, device)
-    return rows
+        targets = {"must": MUST[accuracy], "aim": AIM[accuracy], "limit": LIMIT[accuracy]}
+        yield row(f"{work}, one subject", "neurora", peer_all, all_seconds, agreement, note=note, **targets)
+        yield from repeats_rows(accuracy, epochs[:N_FEW, :, :, :N_FEW_TIMES], all_seconds / 2, peer_all / 2)
 
 
-def repeats_rows(accuracy, epochs, our_seconds, peer_seconds, device="cpu", repeats=REPEATS):
-    """Rows: how well two runs with other seeds agree, by their number of repeats, and what a repeat costs a subject."""
+def repeats_rows(accuracy, epochs, our_seconds, peer_seconds, repeats=REPEATS):
+    """Rows: how well two runs with other seeds agree, by their number of repeats, and the time of a repeat."""
     n_stimuli, _, _, n_times = epochs.shape
     for n_repeats in repeats:
-        one, other = (
-            decoding_rdm(epochs, n_repeats=n_repeats, seed=seed, n_threads=THREADS, device=device) for seed in (1, 2)
-        )
+        one, other = (decoding_rdm(epochs, n_repeats=n_repeats, seed=seed, n_threads=THREADS) for seed in (1, 2))
         reliability = np.mean([spearmanr(a, b).statistic for a, b in zip(one, other, strict=True)])
         growth = {"accuracy": accuracy, "repeats": n_repeats, "reliability": float(reliability),
                   "seconds": our_seconds * n_repeats, "peer_seconds": peer_seconds * n_repeats}  # fmt: skip

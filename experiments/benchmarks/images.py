@@ -14,8 +14,8 @@ from realnet.training import reuse_memory
 N_IMAGES, SIDE, IMAGE_SIZE, BATCH = 200, 500, 224, 16
 
 
-def write_pictures(folder, n_images=N_IMAGES, side=SIDE, seed=0):
-    """JPEG files of random pictures whose amplitude falls as 1/f, like that of natural images; their paths."""
+def write_images(folder, n_images=N_IMAGES, side=SIDE, seed=0):
+    """JPEG files of random images whose amplitude falls as 1/f, like that of natural images; their paths."""
     rng, paths = np.random.default_rng(seed), []
     frequency = np.hypot(np.fft.fftfreq(side)[:, None], np.fft.rfftfreq(side))[:, :, None].clip(1 / side)
     for i in range(n_images):
@@ -40,11 +40,11 @@ def cached_epoch(images, order):
         yield normalise(images[order[part]])
 
 
-def run(device="cpu", n_images=N_IMAGES):
-    """One row. The images are read and normalised on the processor, on whatever device the network may be."""
+def run(n_images=N_IMAGES):
+    """One row."""
     reuse_memory()  # as training does; for both
     with tempfile.TemporaryDirectory() as folder:
-        paths = write_pictures(folder, n_images)
+        paths = write_images(folder, n_images)
         n_bytes = sum(path.stat().st_size for path in paths)
         order = np.random.default_rng(1).permutation(n_images)
         images = load_images(paths, IMAGE_SIZE)
@@ -53,7 +53,7 @@ def run(device="cpu", n_images=N_IMAGES):
         our_seconds, _ = best_of(lambda: _use(cached_epoch(images, order)), n=20)
     agreement = "bitwise equal" if equal else "NOT bitwise equal"
     note = f"ready for the network, from JPEG of {SIDE}x{SIDE} and {n_bytes / n_images / 1000:.0f} kB; "
-    note += f"cache {images.nbytes / n_images / 2**20:.2f} MiB an image"
+    note += f"cache {images.nbytes / n_images / 2**20:.2f} MiB per image"
     work = f"an epoch of {n_images} images, {IMAGE_SIZE}x{IMAGE_SIZE}"
     return [row(work, "decode and resize each time", peer_seconds, our_seconds, agreement, 20, note, 100, 250)]
 

@@ -15,16 +15,16 @@ from scipy.spatial.distance import pdist, squareform
 from torchmetrics.functional import pearson_corrcoef
 
 from experiments.benchmarks.timing import best_of, row
-from realnet.rdm import correlation_rdm, pairs_among
+from experiments.tables.speed import working_bytes
+from realnet.rdm import correlation_rdm
 
 N_STIMULI = 200
 LAYERS = {"V1": 200_704, "V2": 100_352, "V4": 50_176, "IT": 25_088}
 N_PAIRS = N_STIMULI * (N_STIMULI - 1) // 2
-N_SLICE = 40  # pairs a layer for torchmetrics
+N_SLICE = 40  # pairs per layer for torchmetrics
 GROWTH = (200, 400, 800, 1600, 3200)
 MUST = {"float64": 60, "float32": 100}
 AIM, LIMIT = {"float64": 200, "float32": 400}, {"float64": 296, "float32": 580}
-BLOCK, TILE = 4096, 1024
 
 
 def simulate(n_stimuli, n_units, seed=0):
@@ -35,7 +35,7 @@ def simulate(n_stimuli, n_units, seed=0):
 
 
 def torchmetrics_rdms(layers, pairs):
-    """The distances of these pairs in every layer, one call of torchmetrics a pair."""
+    """The distances of these pairs in every layer, one call of torchmetrics per pair."""
     return [[1 - pearson_corrcoef(layer[i], layer[j]) for i, j in pairs] for layer in layers]
 
 
@@ -45,31 +45,25 @@ def neurora_rdm(layer):
         return squareform(eegRDM(layer[:, None, None, :, None], time_win=1)[0], checks=False)
 
 
-def run(device="cpu"):
+def run():
     """Rows: the released loop in both precisions, neurora and rsatoolbox on one layer, the growth with images."""
     layers = [simulate(N_STIMULI, n_units, seed) for seed, n_units in enumerate(LAYERS.values())]
-    here = [torch.from_numpy(layer).to(device) for layer in layers]
-    pairs = np.transpose(np.triu_indices(N_STIMULI, 1))
-    chosen = np.random.default_rng(0).choice(N_PAIRS, N_SLICE, replace=False)
     exact = [pdist(layer.astype(float), "correlation") for layer in layers]
-    return [
-        *_released_loop(here, pairs[chosen], chosen, exact, device),
-        *_toolboxes(layers[-1], exact[-1]),
-        *_growth(device),
-    ]
+    return [*_released_loop(layers, exact), *_toolboxes(layers[-1], exact[-1]), *_growth()]
 
 
-def _released_loop(layers, pairs, chosen, exact, device):
-    torchmetrics_rdms(layers, pairs[:2])
-    peer_seconds, peer = best_of(lambda: torchmetrics_rdms(layers, pairs), device=device)
-    peer_error = max(np.abs(torch.stack(r).cpu().numpy() - e[chosen]).max() for r, e in zip(peer, exact, strict=True))
+def _released_loop(layers, exact):
+    chosen = np.random.default_rng(0).choice(N_PAIRS, N_SLICE, replace=False)
+    pairs = np.transpose(np.triu_indices(N_STIMULI, 1))[chosen]
+    tensors = [torch.from_numpy(layer) for layer in layers]
+    torchmetrics_rdms(tensors, pairs[:2])
+    peer_seconds, peer = best_of(lambda: torchmetrics_rdms(tensors, pairs))
+    peer_error = max(np.abs(torch.stack(r).numpy() - e[chosen]).max() for r, e in zip(peer, exact, strict=True))
     for dtype, must in MUST.items():
-        our_seconds, ours = best_of(
-            lambda dtype=dtype: [correlation_rdm(layer, dtype=dtype) for layer in layers], n=5, device=device
-        )
+        our_seconds, ours = best_of(lambda dtype=dtype: [correlation_rdm(layer, dtype=dtype) for layer in layers], n=5)
         error = max(np.abs(r - e).max() for r, e in zip(ours, exact, strict=True))
         agreement = f"largest difference to scipy in float64: ours {error:.1e}, torchmetrics (float32) {peer_error:.1e}"
-        note = f"torchmetrics' time is that of {N_SLICE} pairs a layer x {N_PAIRS / N_SLICE:.0f}"
+        note = f"torchmetrics' time is that of {N_SLICE} pairs per layer x {N_PAIRS / N_SLICE:.0f}"
         work = f"RDMs of four full-size layers, {N_STIMULI} images, {dtype}"
         peer_all = peer_seconds * N_PAIRS / N_SLICE
         targets = {"must": must, "aim": AIM[dtype], "limit": LIMIT[dtype]}
@@ -77,10 +71,9 @@ def _released_loop(layers, pairs, chosen, exact, device):
 
 
 def _toolboxes(layer, exact):
+    data = rsatoolbox.data.Dataset(layer)
     peers = {
-        "rsatoolbox": lambda: rsatoolbox.rdm.calc_rdm(
-            rsatoolbox.data.Dataset(layer), method="correlation"
-        ).dissimilarities[0],
+        "rsatoolbox": lambda: rsatoolbox.rdm.calc_rdm(data, method="correlation").dissimilarities[0],
         "neurora": lambda: neurora_rdm(layer),
     }
     our_seconds, ours = best_of(lambda: correlation_rdm(layer), n=5)
@@ -91,21 +84,21 @@ def _toolboxes(layer, exact):
         yield row(f"RDM of layer IT, {len(layer)} images", name, peer_seconds, our_seconds, agreement)
 
 
-def _growth(device):
+def _growth():
     for n_stimuli in GROWTH:
-        layer = torch.from_numpy(simulate(n_stimuli, LAYERS["IT"])).to(device)
+        layer = simulate(n_stimuli, LAYERS["IT"])
         n_pairs = n_stimuli * (n_stimuli - 1) // 2
-        seconds, _ = best_of(lambda layer=layer: correlation_rdm(layer, block=BLOCK, tile=TILE), n=2, device=device)
+        seconds, _ = best_of(lambda layer=layer: correlation_rdm(layer), n=2)
         tracemalloc.start()
-        rdm = correlation_rdm(layer, block=BLOCK, tile=TILE)
+        rdm = correlation_rdm(layer)
         working = tracemalloc.get_traced_memory()[1] - rdm.nbytes
         tracemalloc.stop()
         few = np.random.default_rng(0).choice(n_stimuli, 10, replace=False)
-        exact = pdist(layer[torch.from_numpy(few)].double().cpu().numpy(), "correlation")
-        error = np.abs(rdm[pairs_among(n_stimuli, few)] - exact).max()
-        bound = 8 * (2 * TILE * BLOCK + 3 * TILE**2)
-        note = f"{seconds / n_pairs * 1e6:.2f} us a pair; working memory beside input and result "
-        note += f"{working / 2**20:.0f} MiB, at most {bound / 2**20:.0f} for block {BLOCK}, tile {TILE}"
+        exact = squareform(pdist(layer[few].astype(float), "correlation"))
+        error = np.abs(squareform(rdm)[np.ix_(few, few)] - exact).max()
+        bound = working_bytes(n_stimuli)
+        note = f"{seconds / n_pairs * 1e6:.2f} us per pair; working memory beside input and result "
+        note += f"{working / 2**20:.0f} MiB, expected {bound / 2**20:.0f}"
         agreement = f"largest difference to scipy on ten images {error:.1e}"
         growth = {"images": n_stimuli, "seconds": seconds, "working_mib": working / 2**20, "bound_mib": bound / 2**20}
         work = f"RDM of layer IT, {n_stimuli} images"

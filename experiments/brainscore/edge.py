@@ -15,14 +15,20 @@ BENCHMARK = "Geirhos2021edge-error_consistency"
 DATASET = "Geirhos2021_edge"
 
 
-def read_decisions(folder):
-    """The decisions of every person.
+def read_folder(folder):
+    """The decisions of every participant and the drawings that they saw.
 
     Returns
     -------
-    DataFrame
-        One row a trial: ``subject``, ``truth`` and ``choice`` (one of 16 classes; a missing answer is ``na``),
+    decisions : DataFrame
+        One row per trial: ``subject``, ``truth`` and ``choice`` (one of 16 classes; a missing answer is ``na``),
         ``condition``, ``stimulus_id`` (``oven10``).
+    drawings : dict stimulus_id -> Path
+
+    Raises
+    ------
+    MissingInput, InvalidInput
+        There are no decisions below the folder, or drawings are missing.
     """
     files = find_files(folder, r"edge-experiment_subject-\d+_session_1\.csv")
     if not files:
@@ -30,31 +36,14 @@ def read_decisions(folder):
             f"{folder}: no edge-experiment_subject-XX_session_1.csv below this folder; see data/README.md"
         )
     table = pd.concat([pd.read_csv(file, keep_default_na=False, dtype=str) for file in files], ignore_index=True)
-    return pd.DataFrame(
-        {
-            "subject": table["subj"],
-            "truth": table["category"],
-            "choice": table["object_response"],
-            "condition": table["condition"],
-            # 0001_edg_s01_0_oven_00_oven10.png: every person saw the drawing under another number
-            "stimulus_id": [Path(name).stem.rsplit("_", 1)[-1] for name in table["imagename"]],
-        }
-    )
-
-
-def find_drawings(folder, stimuli):
-    """Dict stimulus_id -> path of the drawing, for every id in ``stimuli``."""
+    names = {"subj": "subject", "category": "truth", "object_response": "choice", "condition": "condition"}
+    # 0001_edg_s01_0_oven_00_oven10.png: every participant saw the drawing under another number
+    stimuli = [Path(name).stem.rsplit("_", 1)[-1] for name in table["imagename"]]
+    decisions = table[list(names)].rename(columns=names).assign(stimulus_id=stimuli)
     found = {path.stem: path for path in find_files(folder, r".*\.png")}
-    missing = sorted(set(stimuli) - set(found))
-    if missing:
+    if missing := sorted(set(stimuli) - set(found)):
         raise InvalidInput(f"{folder}: {len(missing)} drawings are missing, the first is {missing[0]}.png")
-    return {stimulus: found[stimulus] for stimulus in sorted(set(stimuli))}
-
-
-def read_folder(folder):
-    """The decisions, and dict stimulus_id -> path of its drawing; what is missing is named before anything runs."""
-    decisions = read_decisions(folder)
-    return decisions, find_drawings(folder, decisions["stimulus_id"])
+    return decisions, {stimulus: found[stimulus] for stimulus in sorted(set(stimuli))}
 
 
 def register_edge(folder):
@@ -67,7 +56,7 @@ def register_edge(folder):
 
 
 def _assemble(decisions, drawings):
-    """The decisions as Brain-Score holds them: one presentation a trial, the drawings as its set of stimuli."""
+    """The decisions as Brain-Score holds them: one presentation per trial, the drawings as its set of stimuli."""
     from brainscore_core.supported_data_standards.brainio.assemblies import BehavioralAssembly
     from brainscore_core.supported_data_standards.brainio.stimuli import StimulusSet
 

@@ -1,4 +1,4 @@
-"""Our networks as candidates for Brain-Score: how a picture enters, and which layer stands for which region.
+"""Our networks as candidates for Brain-Score: how an image enters, and which layer stands for which region.
 
 brainscore-vision is imported inside the functions, so that the commitments can be read where it is not installed.
 """
@@ -7,6 +7,9 @@ import hashlib
 import json
 from functools import partial
 from pathlib import Path
+
+import numpy as np
+from safetensors import SafetensorError, safe_open
 
 from realnet.activations import load_images, normalise
 from realnet.alignment import load_realnet
@@ -24,14 +27,14 @@ BEHAVIOR_LAYER = "decoder.avgpool"
 #: Width of the image in the visual field, in degrees.
 VISUAL_DEGREES = 8
 
-#: Pixels per side of the published networks; ours say theirs in the .json beside the weights.
+#: Pixels per side of the published networks; ours carry theirs in the header of the weights.
 PUBLISHED_IMAGE_SIZE = 224
 
 
 def identify(path):
     """The name of a network on Brain-Score: the stem of its file and the first 8 digits of the file's SHA-256.
 
-    Brain-Score keeps activations under this name; with the hash in it, weights that were trained anew never meet the
+    Brain-Score keeps activations under this name: with the hash in it, weights that were trained anew never meet the
     activations of older ones.
     """
     path = Path(path)
@@ -42,24 +45,18 @@ def identify(path):
 
 
 def find_image_size(path):
-    """Pixels per side of the images of a network: from the .json beside our weights, 224 for published checkpoints."""
-    path = Path(path)
-    if path.suffix != ".safetensors":
+    """Pixels per side of the images of a network: from the header of our weights, 224 for published checkpoints."""
+    if Path(path).suffix != ".safetensors":
         return PUBLISHED_IMAGE_SIZE
-    about = path.with_suffix(".json")
     try:
-        size = json.loads(about.read_text(encoding="utf-8"))["network"]["image_size"]
-    except FileNotFoundError as error:
-        raise MissingInput(f"{about} is missing: it says for which image size {path.name} was trained") from error
-    except (ValueError, KeyError, TypeError) as error:
-        raise InvalidInput(f"{about} does not say network.image_size: train {path.name} again") from error
-    if not isinstance(size, int) or size < 1:
-        raise InvalidInput(f"{about}: network.image_size is {size!r}, expected a whole number of pixels")
-    return size
+        with safe_open(path, "pt") as file:
+            return int(json.loads(file.metadata()["settings"])["network"]["image_size"])
+    except (ValueError, KeyError, TypeError, SafetensorError) as error:
+        raise InvalidInput(f"{path} does not state network.image_size in its settings: train it again") from error
 
 
 def load_pixels(paths, image_size):
-    """Pictures as every notebook feeds them to a network: the whole of each resized, ImageNet's mean and deviation.
+    """Images as every notebook feeds them to a network: the whole of each resized, ImageNet's mean and deviation.
 
     Returns
     -------
@@ -69,14 +66,9 @@ def load_pixels(paths, image_size):
 
 
 def make_candidate(
-    identifier,
-    network,
-    image_size,
-    region_layers=REGION_LAYERS,
-    behavior_layer=BEHAVIOR_LAYER,
-    visual_degrees=VISUAL_DEGREES,
-    batch_size=64,
-):
+    identifier, network, image_size, region_layers=REGION_LAYERS, behavior_layer=BEHAVIOR_LAYER,
+    visual_degrees=VISUAL_DEGREES, batch_size=64,
+):  # fmt: skip
     """Wrap a network for Brain-Score.
 
     Parameters
@@ -85,20 +77,16 @@ def make_candidate(
         The name under which Brain-Score keeps what it computed (see :func:`identify`).
     network : torch module
         Its last child must give the logits: Brain-Score reads them there.
-    image_size : int
-        Pixels per side.
-    region_layers : dict region -> name of a submodule
-    behavior_layer : str
-        The submodule that tasks without labels read.
+    image_size, batch_size : int
+        Pixels per side; images that run at once.
+    region_layers, behavior_layer : dict region -> name of a submodule, and that read by tasks without labels
     visual_degrees : float
-        Width of the network's image; a picture that was shown smaller is put on a grey ground of that width.
-    batch_size : int
-        Images that run at once; the last batch is filled up to it.
+        Width of the network's image; an image that was shown smaller is put on a grey ground of that width.
 
     Returns
     -------
     brainscore_vision ModelCommitment
-        ``activations_model(paths, layers=[...])`` gives the activations of local pictures.
+        ``activations_model(paths, layers=[...])`` gives the activations of local images.
     """
     from brainscore_vision.model_helpers.activations.pytorch import PytorchWrapper
     from brainscore_vision.model_helpers.brain_transformation import ModelCommitment
@@ -120,43 +108,18 @@ def make_candidate(
     )
 
 
-def load_candidate(path, batch_size=64, image_size=None):
-    """A candidate from a file of weights.
-
-    Parameters
-    ----------
-    path : path
-        Ours (``results/<study>/networks/*.safetensors``), the published CORnet-S (``cornet_s-1d3f7974.pth``), or the
-        authors' ``encoder.pt`` or ``realnet.pt``.
-    batch_size : int
-    image_size : int, optional
-        Pixels per side; by default what :func:`find_image_size` finds.
-    """
-    return make_candidate(
-        identify(path), load_realnet(path), image_size or find_image_size(path), batch_size=batch_size
-    )
+def load_candidate(path, batch_size=64):
+    """A candidate from a file of weights: ours (``results/<study>/networks/*.safetensors``), the published CORnet-S
+    (``cornet_s-1d3f7974.pth``), or the authors' ``encoder.pt`` or ``realnet.pt``."""
+    return make_candidate(identify(path), load_realnet(path), find_image_size(path), batch_size=batch_size)
 
 
-def register(paths):
-    """Enter networks into Brain-Score's registry of models; they are loaded when they are asked for.
-
-    Returns
-    -------
-    list of str
-        Their identifiers, for :func:`load_model`.
-    """
-    from brainscore_vision import model_registry
-
-    identifiers = [identify(path) for path in paths]
-    for identifier, path in zip(identifiers, paths, strict=True):
-        model_registry[identifier] = partial(load_candidate, path)
-    return identifiers
-
-
-def load_model(identifier):
-    """A registered network of ours. (``brainscore_vision.load_model`` only finds models inside its own package.)"""
-    from brainscore_vision import model_registry
-
-    if identifier not in model_registry:
-        raise InvalidInput(f"no network {identifier!r} is registered: call brainscore.models.register([path]) first")
-    return model_registry[identifier]()
+def extract(candidate, paths, layers):
+    """Activations through Brain-Score's own extractor: dict layer -> float32 array (n_stimuli, n_units), flattened."""
+    paths = [str(path) for path in paths]
+    assembly = candidate.activations_model(paths, layers=list(layers))
+    if list(assembly["stimulus_path"].values) != paths:
+        raise RuntimeError("Brain-Score returned the images in another order than they were given")
+    assembly = assembly.transpose("presentation", "neuroid")
+    of_layer = assembly["layer"].values
+    return {layer: np.ascontiguousarray(assembly.values[:, of_layer == layer]) for layer in layers}

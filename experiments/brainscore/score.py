@@ -11,7 +11,7 @@ from experiments.brainscore import edge
 from experiments.brainscore.models import BEHAVIOR_LAYER, identify, load_candidate
 from realnet.alignment import load_realnet
 from realnet.errors import InvalidInput, MissingInput, RealnetError
-from realnet.io import COLUMNS, whole_file
+from realnet.io import COLUMNS, table_path, whole_file
 from realnet.settings import load_study
 
 #: The sets of Geirhos et al. (2021), as their benchmarks are called.
@@ -20,7 +20,7 @@ GEIRHOS_SETS = (
     "lowpass", "phasescrambling", "powerequalisation", "rotation", "silhouette", "sketch", "stylized", "uniformnoise",
 )  # fmt: skip
 
-#: What the paper reports -> the benchmarks that Brain-Score has for it; the score of several is their mean.
+#: What the paper reports -> the benchmarks that Brain-Score has for it; the score of several benchmarks is their mean.
 GROUPS = {
     "Rajalingham2018public-i2n": ("Rajalingham2018public-i2n",),
     "Geirhos2021-error_consistency": tuple(f"Geirhos2021{name}-error_consistency" for name in GEIRHOS_SETS),
@@ -34,7 +34,7 @@ FURTHER = ["raw", "raw_error", "ceiling", "weights"]
 
 
 def find_weights(study):
-    """List of (network, path of its weights) of every network of a study; one that is not there is named."""
+    """List of (network, path of its weights) of every network of a study."""
     found = [(network, study.results / "networks" / f"{network.stem}.safetensors") for network in study.networks()]
     missing = [path for _, path in found if not path.is_file()]
     if missing:
@@ -46,13 +46,7 @@ def find_weights(study):
 
 
 def open_benchmark(identifier):
-    """A benchmark with all its data, which are fetched here if they are not there.
-
-    Raises
-    ------
-    MissingInput
-        The data cannot be fetched. Any other error passes as it is.
-    """
+    """A benchmark with all its data, which are fetched if they are not there; MissingInput where that fails."""
     # the environment is pinned: Brain-Score would install what its plugins name while it runs
     os.environ.setdefault("BS_INSTALL_DEPENDENCIES", "no")
     from brainscore_vision import load_benchmark
@@ -76,8 +70,8 @@ def fetch_failure(error):
     from botocore.exceptions import BotoCoreError, ClientError
 
     causes = [error]
-    for argument in error.args:
-        causes += argument if isinstance(argument, list | tuple) else [argument]
+    for part in error.args:
+        causes += part if isinstance(part, list | tuple) else [part]
     failures = [cause for cause in causes if isinstance(cause, BotoCoreError | ClientError | OSError)]
     # signed and unsigned requests are both tried: the last one says whether the network or the file was the matter
     return " ".join(str(failures[-1]).split()) if failures else None
@@ -86,8 +80,8 @@ def fetch_failure(error):
 def make_row(network, identifier, benchmark, score):
     """One row of the table from what a benchmark returned.
 
-    ``value`` is the score relative to the ceiling of people's agreement; ``raw`` the one before, with the spread
-    ``raw_error`` that Brain-Score reports with it; ``ceiling`` that agreement; ``weights`` the file's stem and hash.
+    ``value`` is the score relative to ``ceiling``, the agreement of participants; ``raw`` the one before, with the
+    spread ``raw_error`` that Brain-Score reports with it; ``weights`` the file's stem and hash.
     """
     raw, ceiling = score.attrs["raw"], score.attrs["ceiling"]
     error = raw.attrs.get("error")
@@ -120,29 +114,19 @@ def with_means(rows):
     return rows + means
 
 
-def table_path(study):
-    """Where the scores of a study lie."""
-    return study.results / "tables" / "brain_score.csv"
-
-
 def write_table(study, rows):
-    """Write the tidy table: the columns of every table, then :data:`FURTHER`; the means are added.
-
-    (``realnet.io.save_table`` notes the versions of packages that are not installed in this environment; here
-    ``weights`` says what a row was made from.)
-    """
+    """Write the tidy table: the columns of every table, then :data:`FURTHER`; the means are added."""
     table = pd.DataFrame(with_means(rows)).assign(study=study.name).reindex(columns=[*COLUMNS, *FURTHER])
-    with whole_file(table_path(study)) as temporary:
+    with whole_file(table_path(study, "brain_score")) as temporary:
         table.to_csv(temporary, index=False)
 
 
 def read_rows(study, identifiers):
     """The rows of an earlier run that belong to the networks as they are now."""
-    path = table_path(study)
+    path = table_path(study, "brain_score")
     if not path.is_file():
         return []
-    # the model called null is not a missing value; and what is written again has the same digits
-    table = pd.read_csv(path, keep_default_na=False, na_values=[""], float_precision="round_trip")
+    table = pd.read_csv(path, float_precision="round_trip")  # what is written again has the same digits
     return [row for row in table.to_dict("records") if row["weights"] in identifiers]
 
 
@@ -169,19 +153,10 @@ def score_networks(study, networks, benchmark, rows):
 
 
 def score_study(study, groups, edge_folder=None):
-    """Score every network of a study.
+    """Score every network of a study on ``groups`` (as :data:`GROUPS`).
 
-    Parameters
-    ----------
-    groups : dict str -> benchmarks
-        As :data:`GROUPS`.
-    edge_folder : path, optional
-        Published files of the edge drawings, which are then not fetched.
-
-    Returns
-    -------
-    list of str
-        What could not be done, a sentence for each group; what could be done is in the table.
+    ``edge_folder``: published files of the edge drawings, which are then not fetched. Returns what could not be done, a
+    sentence for each group; what could be done is in the table.
     """
     weights = find_weights(study)
     networks = {identify(path): (network, path) for network, path in weights}
@@ -196,7 +171,7 @@ def score_study(study, groups, edge_folder=None):
             for benchmark in benchmarks:
                 if benchmark.startswith("Geirhos2021") and n_classes != N_CLASSES:
                     raise InvalidInput(
-                        f"the networks of study {study.name} know {n_classes} classes, and Geirhos2021 asks for the"
+                        f"the networks of study {study.name} have {n_classes} classes, and Geirhos2021 asks for the"
                         f" {N_CLASSES} of ImageNet: score a study that starts from the published CORnet-S"
                     )
                 if edge_folder is not None and benchmark == edge.BENCHMARK:
@@ -208,8 +183,8 @@ def score_study(study, groups, edge_folder=None):
 
 
 def main(arguments=None):
-    """``python -m brainscore.score STUDY``; returns 0, or 1 if something that was asked for could not be scored."""
-    parser = argparse.ArgumentParser(prog="python -m brainscore.score", description=__doc__)
+    """``python -m experiments.brainscore.score STUDY``; returns 1 if something could not be scored, else 0."""
+    parser = argparse.ArgumentParser(prog="python -m experiments.brainscore.score", description=__doc__)
     parser.add_argument("study", help="demo, paper, released, or the path of your own .yml file")
     parser.add_argument("--benchmarks", nargs="+", choices=list(GROUPS), default=list(GROUPS), metavar="NAME")
     parser.add_argument("--edge", metavar="FOLDER", help="published files of the edge drawings, instead of fetching")

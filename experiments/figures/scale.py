@@ -1,10 +1,10 @@
-"""What a study costs as it grows (chapter 15): measured points beside their laws, and the hours of a plan."""
+"""What a study costs as it grows (appendix 15): measured points beside their laws, and the hours of a plan."""
 
 import numpy as np
 from matplotlib.lines import Line2D
 from matplotlib.ticker import FuncFormatter, LogLocator
 
-from realnet.figures.style import MODELS, key, legend_below, ordered, panel_grid, select, styled
+from realnet.figures.style import MODELS, key, legend_below, ordered, panel_grid, select
 
 #: What is drawn: the measured column, the law's, and the label of the axis.
 QUANTITIES = {"seconds": ("law_seconds", "Processor time (s)"), "peak_gib": ("law_gib", "Peak memory (GiB)")}
@@ -12,9 +12,8 @@ QUANTITIES = {"seconds": ("law_seconds", "Processor time (s)"), "peak_gib": ("la
 PLAIN = FuncFormatter(lambda value, _: f"{value:g}")
 
 
-@styled
 def plot_scale(table, quantity="seconds"):
-    """Time or memory against what grows, a panel for each kind of work and size, with the fitted law as a line.
+    """Time or memory against what grows, a panel for each kind of work and size, the fitted law as a line.
 
     Parameters
     ----------
@@ -44,13 +43,11 @@ def plot_scale(table, quantity="seconds"):
         panel.tick_params(labelsize=8.5)
     figure.supylabel(label, fontsize=10.5)
     dots = Line2D([], [], marker="o", linestyle="none", color=colour, label="measured")
-    legend_below(figure, [dots, Line2D([], [], color="black", linestyle=":", label="fitted law")])
-    return figure
+    return legend_below(figure, [dots, Line2D([], [], color="black", linestyle=":", label="fitted law")])
 
 
-@styled
 def plot_lab_hours(plans):
-    """Hours of each stage of a lab's study on each set of machines: a panel a lab, logarithmic.
+    """Hours of each stage of a lab's study on each set of machines: a panel per lab, logarithmic.
 
     Parameters
     ----------
@@ -75,8 +72,7 @@ def plot_lab_hours(plans):
         panel.set_title(lab, pad=16)
         panel.set_yticks(range(len(stages)), stages)
     handles = [key(style, name, linestyle="none") for style, name in zip(styles, machines, strict=False)]
-    legend_below(figure, handles)
-    return figure
+    return legend_below(figure, handles)
 
 
 def _short(n):

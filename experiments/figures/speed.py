@@ -1,4 +1,4 @@
-"""How fast: ratios to the peers, growth with the number of images, and what the time saved buys (chapter 12)."""
+"""How fast: ratios to the peers, growth with the number of images, and what the time saved buys (appendix 12)."""
 
 import textwrap
 
@@ -7,7 +7,7 @@ from matplotlib.lines import Line2D
 from matplotlib.patches import Patch
 from matplotlib.ticker import FuncFormatter, ScalarFormatter
 
-from realnet.figures.style import MODELS, legend_below, new_figure, select, styled
+from realnet.figures.style import MODELS, legend_below, new_figure, select
 
 BAR, MISSED = "#8fb3d9", "#d95f5f"
 
@@ -17,9 +17,8 @@ MARKS = {"must": ("must", "|"), "aim": ("aim", "d"), "limit": ("known limit, two
 TIMES = FuncFormatter(lambda ratio, _: f"{ratio:g}x")
 
 
-@styled
 def plot_speed(rows):
-    """How many times faster than the peer each work is, on a logarithmic axis, with must, aim and known limit.
+    """How many times faster than the peer each calculation is, on a logarithmic axis, with must, aim and known limit.
 
     Parameters
     ----------
@@ -40,11 +39,9 @@ def plot_speed(rows):
     axes.set_ylim(-0.6, len(rows) - 0.4)
     axes.set(xlabel="Times faster than the peer", xlim=(0.5, None))
     marks = [Line2D([], [], linestyle="none", marker=m, color="black", label=label) for label, m in MARKS.values()]
-    legend_below(figure, [Patch(color=BAR, label="measured"), *marks])
-    return figure
+    return legend_below(figure, [Patch(color=BAR, label="measured"), *marks])
 
 
-@styled
 def plot_growth(curve):
     """Time and working memory of an RDM against the number of images, beside n^2 and the bound that was set.
 
@@ -69,11 +66,9 @@ def plot_growth(curve):
         panel.set_xlabel("Images")
         panel.set_xticks(curve.images, curve.images.astype(str))
         panel.minorticks_off()
-    legend_below(figure, [*time.lines, memory.lines[1]])
-    return figure
+    return legend_below(figure, [*time.lines, memory.lines[1]])
 
 
-@styled
 def plot_repeats(curve):
     """Agreement of two runs of decoding with other seeds, against the number of repeats and against their time.
 
@@ -95,9 +90,8 @@ def plot_repeats(curve):
     by_number.set_xticks(sorted(curve.repeats.unique()))
     by_number.xaxis.set_major_formatter(ScalarFormatter())
     by_number.minorticks_off()
-    by_time.set(xscale="log", xlabel="Minutes for one person")
+    by_time.set(xscale="log", xlabel="Minutes for one participant")
     by_time.xaxis.set_major_formatter(FuncFormatter(lambda minutes, _: f"{minutes:g}"))
     grey = {"color": "#707070"}
     lines += [Line2D([], [], label="realnet", **grey), Line2D([], [], linestyle=":", label="neurora", **grey)]
-    legend_below(figure, lines)
-    return figure
+    return legend_below(figure, lines)

@@ -1,4 +1,4 @@
-"""Chapter 09: what the choices change in which the paper's words and its released notebooks differ."""
+"""Appendix 09: what the choices change in which the paper's words and its released notebooks differ."""
 
 import numpy as np
 import pandas as pd
@@ -23,22 +23,21 @@ def outcomes(table):
 
     Returns
     -------
-    DataFrame ``world choice trained_on outcome value``
+    DataFrame ``simulation choice trained_on outcome value``
         Similarities are means over regions at the best layer, or over times; ``accuracy`` is the share of held-out
-        images named rightly; ``encoder`` is Spearman's rho of predicted with measured components of new images and
-        ``identification`` how often it tells an image's response from another's.
+        images classified correctly; ``encoder`` is Spearman's rho of predicted with measured components of new images
+        and ``identification`` how often it tells an image's response from another's.
     """
     parts = []
     for outcome, (measure, part) in OUTCOMES.items():
-        rows = table[(table.measure == measure) & ((table.part == part) if part else True)]
-        rows = rows.fillna({"trained_on": ""})
-        mean = rows.groupby(["world", "choice", "trained_on"], as_index=False).value.mean()
+        rows = table[(table.measure == measure) & ((table.part == part) if part else True)].fillna({"trained_on": ""})
+        mean = rows.groupby(["simulation", "choice", "trained_on"], as_index=False).value.mean()
         parts.append(mean.assign(outcome=outcome))
     return pd.concat(parts, ignore_index=True)
 
 
 def choice_effects(table, baseline="paper", level=0.95):
-    """What each choice changes against ``baseline``: paired differences, mean over people, then over worlds.
+    """What each choice changes against ``baseline``: paired differences, mean over participants, then over data sets.
 
     Parameters
     ----------
@@ -47,21 +46,17 @@ def choice_effects(table, baseline="paper", level=0.95):
 
     Returns
     -------
-    DataFrame ``choice outcome value lower upper n_worlds``
-        With Student's interval over worlds, each of which has its own images, people and pretrained network.
+    DataFrame ``choice outcome value lower upper n_simulations``
+        With Student's interval over simulated data sets, each of which has its own images, participants and pretrained
+        network.
     """
     values = outcomes(table)
-    wide = values[values.choice != "cornet"].pivot(
-        index=["world", "trained_on", "outcome"], columns="choice", values="value"
-    )
+    wide = values.pivot(index=["simulation", "trained_on", "outcome"], columns="choice", values="value")
     rows = []
     for choice in [name for name in table.choice.unique() if name not in ("cornet", baseline)]:
         difference = (wide[choice] - wide[baseline]).dropna()
-        for outcome, of_outcome in difference.groupby("outcome", sort=False):
-            worlds = of_outcome.groupby("world").mean()
-            lower, upper = t_interval(worlds.to_numpy(), level)
-            rows.append({"choice": choice, "outcome": outcome, "value": worlds.mean(), "lower": lower,
-                         "upper": upper, "n_worlds": len(worlds)})  # fmt: skip
+        rows += [{"choice": choice, "outcome": outcome, **_interval(difference.xs(outcome, level="outcome"), level)}
+                 for outcome in OUTCOMES]  # fmt: skip
     effects = pd.DataFrame(rows)
     order = {name: i for i, name in enumerate(OUTCOMES)}
     return effects.sort_values("outcome", key=lambda names: names.map(order), kind="stable").reset_index(drop=True)
@@ -69,22 +64,22 @@ def choice_effects(table, baseline="paper", level=0.95):
 
 def gain_over_cornet(table, choice="paper", level=0.95):
     """How far a choice lies above CORnet, per outcome: the size against which the effects of choices are to be seen."""
-    values = outcomes(table)
-    cornet = values[values.choice == "cornet"].set_index(["world", "outcome"]).value
-    rows = []
-    for outcome, part in values[values.choice == choice].groupby("outcome", sort=False):
-        worlds = part.groupby("world").value.mean()
-        if (worlds.index[0], outcome) not in cornet.index:  # CORnet has no encoder
-            continue
-        worlds = worlds - cornet.xs(outcome, level="outcome").reindex(worlds.index)
-        lower, upper = t_interval(worlds.to_numpy(), level)
-        rows.append({"outcome": outcome, "value": worlds.mean(), "lower": lower, "upper": upper})
-    return pd.DataFrame(rows)
+    wide = outcomes(table).groupby(["outcome", "simulation", "choice"]).value.mean().unstack("choice")
+    gain = (wide[choice] - wide["cornet"]).dropna()  # CORnet has no encoder
+    found = gain.index.get_level_values("outcome")
+    return pd.DataFrame([{"outcome": o, **_interval(gain.xs(o), level)} for o in OUTCOMES if o in found])
+
+
+def _interval(differences, level):
+    """Mean and Student's interval over simulated data sets."""
+    means = differences.groupby("simulation").mean()
+    lower, upper = t_interval(means.to_numpy(), level)
+    return {"value": means.mean(), "lower": lower, "upper": upper, "n_simulations": len(means)}
 
 
 def largest_difference(table, one, other):
     """The largest difference between two choices in any measure of any network: 0 where they give equal networks."""
-    keys = ["world", "trained_on", "measure", "part"]
+    keys = ["simulation", "trained_on", "measure", "part"]
     a, b = (table[table.choice == choice].fillna({"part": ""}).set_index(keys).value for choice in (one, other))
     return (a - b.reindex(a.index)).abs().max()
 
@@ -96,32 +91,26 @@ def in_words(effect):
 
 
 def settings_beside(first, second):
-    """The settings in which two studies differ, one row a setting.
-
-    Parameters
-    ----------
-    first, second : realnet.settings.Study
+    """The settings in which two studies differ.
 
     Returns
     -------
     DataFrame
-        Index ``setting`` (``training.contrastive``), one column a study.
+        Index ``setting`` (``training.contrastive``), one column per study.
     """
-    flat = [
-        pd.json_normalize(study.model_dump(exclude={"name", "description"}), sep=".").iloc[0]
+    table = pd.DataFrame({
+        study.name: pd.json_normalize(study.model_dump(exclude={"name", "description"}), sep=".").iloc[0]
         for study in (first, second)
-    ]
-    table = pd.DataFrame({study.name: values for study, values in zip((first, second), flat, strict=True)})
-    table = table[table.iloc[:, 0].astype(str) != table.iloc[:, 1].astype(str)]
-    return table.rename_axis("setting")
+    })  # fmt: skip
+    return table[table.iloc[:, 0].astype(str) != table.iloc[:, 1].astype(str)].rename_axis("setting")
 
 
-def descend(contrast, n_images=16, n_components=256, n_steps=60, seed=0):
-    """Follow the contrastive term alone, from random predictions of random measurements.
+def descend(correlation, n_images=16, n_components=256, n_steps=60, seed=0):
+    """Minimise the contrastive term alone, from random predictions of random measurements.
 
     Parameters
     ----------
-    contrast : {"spearman", "pearson", "detached"}
+    correlation : {"spearman", "pearson", "detached"}
         ``detached`` is the released notebook's: the term has a value and no gradient.
 
     Returns
@@ -136,8 +125,8 @@ def descend(contrast, n_images=16, n_components=256, n_steps=60, seed=0):
     found = []
     for _ in range(n_steps):
         found.append(correlation_matrix(predicted.detach(), measured, "spearman").diagonal().mean().item())
-        loss = contrastive_loss(predicted, measured, "pearson" if contrast == "detached" else contrast)
-        if contrast == "detached":
+        loss = contrastive_loss(predicted, measured, "pearson" if correlation == "detached" else correlation)
+        if correlation == "detached":
             loss = loss.detach() + 0 * predicted.sum()  # what is left of a number rebuilt from a list
         optimizer.zero_grad()
         loss.backward()

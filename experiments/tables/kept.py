@@ -1,47 +1,57 @@
-"""Tables of long experiments, kept in the repository with the settings, the machine and the commit that made them."""
+"""Tables of long experiments, kept in ``experiments/results`` with the settings, the machine and the commit of the run.
+
+The names in the settings are those of the present code; module paths may be those of an older layout.
+"""
 
 import json
 
 import pandas as pd
 
 from realnet.errors import InvalidInput, MissingInput
+from realnet.io import whole_file
 from realnet.settings import REPOSITORY
 
 KEPT = REPOSITORY / "experiments" / "results"
 
-#: Tables that are not called as the experiment that makes them.
+#: Tables that are not named like the experiment that makes them.
 MAKERS = {"beta_sweep": "ablation"}
 
 
-def load_kept(name):
-    """What a long experiment found (``python -m experiments.<name>``, but for :data:`MAKERS`).
+def keep(name, table, settings, seconds):
+    """Write ``results/<name>.csv`` and, beside it, ``<name>.json`` with what made it.
 
-    Returns
-    -------
+    Parameters
+    ----------
+    name : str
     table : DataFrame
-    about : dict
-        ``settings``, ``seconds`` and ``machine`` (with ``commit``).
-
-    Raises
-    ------
-    MissingInput, InvalidInput
-        Names the command that makes the table.
+    settings : dict
+        All that was chosen; anything JSON can hold.
+    seconds : float
+        Duration of the experiment.
     """
+    from experiments.benchmarks.timing import machine  # here: importing the benchmarks sets their number of threads
+
+    about = {"experiment": name, "settings": settings, "seconds": round(seconds, 1), "machine": machine()}
+    with whole_file(KEPT / f"{name}.csv") as temporary:
+        table.to_csv(temporary, index=False, float_format="%.6g")
+    with whole_file(KEPT / f"{name}.json") as temporary:
+        temporary.write_text(json.dumps(about, indent=2) + "\n", encoding="utf-8")
+    print(f"{name}: {len(table)} rows in {seconds:.0f} s, kept in {KEPT}")
+
+
+def load_kept(name):
+    """The table of a long experiment, and a dict with ``settings``, ``seconds`` and ``machine`` (with ``commit``)."""
     path = KEPT / f"{name}.csv"
-    if not path.is_file() or not path.with_suffix(".json").is_file():
-        raise MissingInput(
-            f"{path} and its .json are missing: run `python -m experiments.{MAKERS.get(name, name)}` first"
-        )
     try:
-        # only an empty cell is missing: pandas would also take the word none or null for it
-        table = pd.read_csv(path, keep_default_na=False, na_values=[""])
-        return table, json.loads(path.with_suffix(".json").read_text(encoding="utf-8"))
-    except ValueError as error:  # what pandas and json raise are kinds of it
+        return pd.read_csv(path), json.loads(path.with_suffix(".json").read_text(encoding="utf-8"))
+    except FileNotFoundError as error:
+        raise MissingInput(f"{path} or its .json is missing: run `{_command(name)}` first") from error
+    except ValueError as error:  # pandas and json raise subclasses of it
         raise InvalidInput(f"{path} or its .json is damaged ({error}): run `{_command(name)}` again") from error
 
 
 def made_by(about):
-    """One sentence on where a kept table comes from, for the chapter that shows it."""
+    """One sentence on the origin of a kept table, for the chapter that shows it."""
     machine = about["machine"]
     return (
         f"Made by `{_command(about['experiment'])}` at commit {machine['commit']} on {machine['processor']}"

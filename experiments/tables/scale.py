@@ -1,15 +1,12 @@
-"""Chapter 15: what a study costs as it grows. Laws with known terms, fitted to measured points, and what follows."""
+"""Appendix 15: what a study costs as it grows. Laws with known terms, fitted to measured points, and what follows."""
 
-from itertools import product
 from typing import NamedTuple
 
 import numpy as np
 import pandas as pd
 from scipy.optimize import nnls
 
-from experiments.tables.kept import load_kept
 from realnet.errors import InvalidInput
-from realnet.settings import Study
 
 #: Terms that the time and the memory of each work are sums of: products of sizes, as the algorithm says. ``fewer`` and
 #: ``more`` are the smaller and the larger of images and voxels.
@@ -37,7 +34,7 @@ ON_GPU = ("training", "activations")
 
 
 class Lab(NamedTuple):
-    """What somebody wants to study. Every person sees all training images; RDMs are those of the test images."""
+    """A planned study. Every participant sees all training images; RDMs are those of the test images."""
 
     name: str
     images: int
@@ -51,17 +48,12 @@ class Lab(NamedTuple):
     eeg_subjects: int = 10
     times: int = 20
     resamples: int = 1000
-    job_a_person: bool = False  # chapter 01 as it is: one job for all people
+    job_per_subject: bool = False  # the data notebooks as they are: one job for all participants
 
     @property
     def networks(self):
-        """How many networks such a study has, CORnet among them; counted from its settings."""
-        betas = tuple(float(10 * (i + 1)) for i in range(self.betas))
-        training = {"betas": betas, "main_beta": betas[-1], "seeds": tuple(range(self.seeds))}
-        people = tuple(range(1, self.subjects + 1))
-        fmri = {"dataset": "own", "test_sets": ("natural",), "subjects": people, "other_subjects": ()}
-        study = {"name": "lab", "description": "-", "fmri": fmri, "training": training}
-        return len(Study.model_validate(study).networks())
+        """Number of networks: CORnet, and per subject and seed Control, each beta and the shuffled network."""
+        return 1 + self.subjects * self.seeds * (self.betas + 2)
 
 
 class Law(NamedTuple):
@@ -79,11 +71,6 @@ class Law(NamedTuple):
         """The power with which it grows there: the slope in logarithms at these sizes."""
         more = {**sizes, axis: sizes[axis] * 1.01}
         return float(np.log(self.at(**more) / self.at(**sizes)) / np.log(1.01))
-
-
-def load_scale():
-    """The table of ``python -m experiments.scale`` (``work axis``, sizes, ``seconds peak_gib``), and what made it."""
-    return load_kept("scale")
 
 
 def fit_law(points, terms, column):
@@ -124,7 +111,7 @@ def fit_laws(table):
 
 def with_laws(table, seconds, memory):
     """The measured points with ``law_seconds`` and ``law_gib`` beside each."""
-    points = [(row.work, _sizes(row._asdict())) for row in table.itertuples(index=False)]
+    points = [(row["work"], _sizes(row)) for row in table.to_dict("records")]
     return table.assign(
         law_seconds=[seconds[work].at(**sizes) for work, sizes in points],
         law_gib=[memory[work].at(**sizes) for work, sizes in points],
@@ -135,13 +122,11 @@ def laws_table(table, seconds, memory):
     """Per work and axis: the power measured between the two largest points, the law's there, and its misfits."""
     rows = []
     for (work, axis), part in table.groupby(["work", "axis"], sort=False):
-        late = part.nlargest(2, axis)
-        ratio = np.log(late[axis].iloc[0] / late[axis].iloc[1])
-        sizes = _sizes(late.iloc[0])
+        last, earlier = part.nlargest(2, axis).to_dict("records")
         rows.append({
-            "work": work, "axis": axis, "points": len(part), "largest": late[axis].iloc[0],
-            "measured_power": np.log(late.seconds.iloc[0] / late.seconds.iloc[1]) / ratio,
-            "law_power": seconds[work].growth(axis, **sizes),
+            "work": work, "axis": axis, "points": len(part), "largest": last[axis],
+            "measured_power": np.log(last["seconds"] / earlier["seconds"]) / np.log(last[axis] / earlier[axis]),
+            "law_power": seconds[work].growth(axis, **_sizes(last)),
             "misfit_seconds": seconds[work].misfit, "misfit_memory": memory[work].misfit,
         })  # fmt: skip
     return pd.DataFrame(rows)
@@ -160,25 +145,25 @@ def plan_lab(lab, seconds, memory, about):
     Returns
     -------
     DataFrame
-        A row a stage: ``jobs`` that can run side by side, ``core_hours`` of all of them, ``memory_gib`` of one job,
+        A row per stage: ``jobs`` that can run side by side, ``core_hours`` of all of them, ``memory_gib`` of one job,
         ``disk_gib`` of what they leave, ``on_gpu``.
     """
     s, units = about["settings"], about["settings"]["units"].values()
     n, test, networks = lab.images, lab.test_images, lab.networks
     pairs, models, brains = test * (test - 1) / 2, networks * len(units), lab.subjects * lab.rois
-    pictures = n * 3 * s["image_size"] ** 2 / 2**30  # bytes, kept in memory by a training job
+    images = n * 3 * s["image_size"] ** 2 / 2**30  # bytes, kept in memory by a training job
     steps = (networks - 1) * lab.epochs * n / s["batch_size"]
     one_rdm = sum(seconds["rdm"].at(images=test, units=u) for u in units)
     layers = 4 * test * sum(units) / 2**30
     compared = {"images": test, "models": models, "brains": brains}
-    people, eeg_people = (lab.subjects, lab.eeg_subjects) if lab.job_a_person else (1, 1)
+    fmri_jobs, eeg_jobs = (lab.subjects, lab.eeg_subjects) if lab.job_per_subject else (1, 1)
     rows = [
-        ("preparation", people, lab.subjects * seconds["preparation"].at(images=n, voxels=lab.voxels),
+        ("preparation", fmri_jobs, lab.subjects * seconds["preparation"].at(images=n, voxels=lab.voxels),
          memory["preparation"].at(images=n, voxels=lab.voxels), lab.subjects * n * s["n_targets"] * 8 / 2**30),
-        ("decoding", eeg_people, lab.eeg_subjects * seconds["decoding"].at(images=test, times=lab.times),
+        ("decoding", eeg_jobs, lab.eeg_subjects * seconds["decoding"].at(images=test, times=lab.times),
          memory["decoding"].at(images=test, times=lab.times), lab.eeg_subjects * lab.times * pairs * 8 / 2**30),
         ("training", networks - 1, steps * seconds["training"].at(images=s["batch_size"]),
-         memory["training"].at(images=s["batch_size"]) + pictures, networks * s["parameters"] * 4 / 2**30),
+         memory["training"].at(images=s["batch_size"]) + images, networks * s["parameters"] * 4 / 2**30),
         ("activations", networks, networks * seconds["activations"].at(images=test),
          memory["activations"].at(images=50) + layers, 0.0),
         ("rdm", networks, networks * one_rdm, layers + pairs * 8 * len(units) / 2**30, models * pairs * 8 / 2**30),
@@ -194,87 +179,35 @@ def plan_lab(lab, seconds, memory, about):
 def on_machines(plan, n_machines, n_cores, memory_gib, gpu_speedup):
     """The hours of a plan on so many machines, each with one GPU, ``n_cores`` cores and ``memory_gib`` of memory.
 
-    A machine runs as many jobs of a stage side by side as it has cores (GPU: one) and memory for, one where even that
-    is too much; a stage of fewer jobs than that leaves machines idle, and the last wave of jobs may not be full.
-
-    Parameters
-    ----------
-    gpu_speedup : float
-        How many times faster a GPU is than one core of the machine that was measured: an assumption.
+    A machine runs as many jobs of a stage side by side as it has cores (GPU: one) and memory for, at least one; a stage
+    of fewer jobs than that leaves machines idle, and the last wave of jobs may not be full. ``gpu_speedup``, how many
+    times faster a GPU is than one core of the machine that was measured, is an assumption.
 
     Returns
     -------
     DataFrame
         The plan with ``at_once`` (jobs side by side), ``hours``, and ``share`` of all hours.
     """
-    room = np.maximum(1, memory_gib // plan.memory_gib)
-    at_once = np.minimum(plan.jobs, n_machines * np.where(plan.on_gpu, 1, np.minimum(n_cores, room)))
+    fit = np.maximum(1, memory_gib // plan.memory_gib)
+    at_once = np.minimum(plan.jobs, n_machines * np.where(plan.on_gpu, 1, np.minimum(n_cores, fit)))
     one_job = plan.core_hours / plan.jobs / np.where(plan.on_gpu, gpu_speedup, 1)
     hours = one_job * np.ceil(plan.jobs / at_once)
     return plan.assign(at_once=at_once.astype(int), hours=hours, share=hours / hours.sum())
 
 
-def plan_labs(labs, machines, laws, about, n_cores, memory_gib, gpu_speedup):
-    """:func:`on_machines` for every lab and every one of ``machines``.
-
-    Parameters
-    ----------
-    labs : list of Lab
-    machines : dict name -> number of machines
-    laws : (seconds, memory), as :func:`fit_laws` returns them
-    about : dict
-        As for :func:`plan_lab`.
-
-    Returns
-    -------
-    DataFrame
-        The plans, one below the other, with a column ``machines``.
-    """
-    plans = [
-        on_machines(plan_lab(lab, *laws, about), n, n_cores, memory_gib, gpu_speedup).assign(machines=name)
-        for lab in labs
-        for name, n in machines.items()
-    ]
-    return pd.concat(plans, ignore_index=True)
-
-
-def bottleneck_table(labs, n_machines, laws, about, n_cores, memory_gib, speedups):
-    """What takes most of the time of each lab, as chapter 01 is today and with a job a person, for some GPUs.
-
-    Parameters
-    ----------
-    speedups : sequence of float
-        Values of ``gpu_speedup``.
-
-    Returns
-    -------
-    DataFrame ``lab, chapter 01, gpu_speedup, days, bottleneck, its_share, then``
-    """
-    rows = []
-    for lab, (split, name), speedup in product(labs, ((False, "one job"), (True, "a job a person")), speedups):
-        plan = plan_lab(lab._replace(job_a_person=split), *laws, about)
-        found = next_bottleneck(on_machines(plan, n_machines, n_cores, memory_gib, speedup), memory_gib)
-        rows.append({
-            "lab": lab.name, "chapter 01": name, "gpu_speedup": speedup, "days": found.total / 24,
-            "bottleneck": found.stage, "its_share": found.hours / found.total, "then": found.second,
-        })  # fmt: skip
-    return pd.DataFrame(rows)
-
-
-def next_bottleneck(planned, memory_gib):
-    """What stands in the way of a plan: the stage with most hours, and those that do not fit into memory.
+def bottleneck(planned, memory_gib):
+    """What takes most of a plan's hours, and what does not fit into memory.
 
     Returns
     -------
     Series
-        ``stage``, ``hours`` of it, ``total`` of all; ``without``: the total if it took no time; ``second``: the stage
-        that would come next; ``too_large``: stages of which one job needs more than ``memory_gib``.
+        ``stage``, ``hours`` of it, ``total`` of all; ``second``: the stage with most hours after it; ``too_large``:
+        stages of which one job needs more than ``memory_gib``.
     """
     order = planned.sort_values("hours", ascending=False)
     return pd.Series({
         "stage": order.stage.iloc[0], "hours": order.hours.iloc[0], "total": order.hours.sum(),
-        "without": order.hours.iloc[1:].sum(), "second": order.stage.iloc[1],
-        "too_large": ", ".join(planned.stage[planned.memory_gib > memory_gib]),
+        "second": order.stage.iloc[1], "too_large": ", ".join(planned.stage[planned.memory_gib > memory_gib]),
     })  # fmt: skip
 
 
