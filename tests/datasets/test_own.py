@@ -50,11 +50,10 @@ def as_layout(folder, ending):
 
 
 @pytest.mark.parametrize("ending", [".npy", ".h5", ".csv"])
-@pytest.mark.parametrize("chunk", [1, 7, 256])
-def test_every_layout_gives_the_mean_over_repeats_of_each_image(folder, ending, chunk):
+def test_every_layout_gives_the_mean_over_repeats_of_each_image(folder, ending):
     as_layout(folder, ending)
     for split, n in SETS.items():
-        data = own.load(folder, 1, split, chunk=chunk)
+        data = own.load(folder, 1, split)
         expected = pd.DataFrame(responses(), index=SAMPLES).groupby(level=0).mean()
         assert list(data.stimulus.values) == [f"{split}-{i}" for i in range(n)]
         np.testing.assert_allclose(data.responses.values, expected.loc[data.stimulus.values], rtol=1e-12)
@@ -62,7 +61,7 @@ def test_every_layout_gives_the_mean_over_repeats_of_each_image(folder, ending, 
 
 
 def test_trials_are_the_samples_in_the_order_of_the_file(folder):
-    trials = own.load_trials(folder, "sub-01", "natural", chunk=4)
+    trials = own.load_trials(folder, "sub-01", "natural")
     shown = pd.read_csv(folder / "sub-01_samples.csv").stimulus_id
     rows = shown.str.startswith("natural").to_numpy()
     assert list(trials.stimulus.values) == list(shown[rows])
