@@ -8,7 +8,6 @@ images, with the same draws for all networks. ``trained_on`` ``mean``: mean over
 import os
 from functools import partial
 from itertools import product
-from pathlib import Path
 from typing import NamedTuple
 
 import numpy as np
@@ -29,7 +28,7 @@ CEILINGS = ["ceiling", "ceiling_lower", "ceiling_upper"]
 
 
 def accuracy_table(study, networks, device="auto"):
-    """Top-1 and top-5 accuracy on the images of ``imagenet/val`` (in a simulated study, held-out simulated images).
+    """Top-1 and top-5 accuracy on the images of ``imagenet/val``, which are simulated in a simulated study.
 
     Returns
     -------
@@ -76,7 +75,7 @@ def find_experiments(study):
     Those with real people lie below ``REALNET_DATA``, else below ``geirhos2021`` in the study's raw folder or in
     ``data/raw``. Damaged or incomplete ones are left out with a sentence.
     """
-    places = [(Path(os.environ.get("REALNET_DATA", real_folder(study, "geirhos2021"))), "real")]
+    places = [(os.environ.get("REALNET_DATA", real_folder(study, "geirhos2021")), "real")]
     if study.simulated:
         places.insert(0, (study.raw_folder("geirhos2021"), "simulated"))
     experiments, sentences = [], []
@@ -213,8 +212,7 @@ def _ceilings(kappa, kappas, conditions, level):
 def measure_rows(networks, metric, found, samples, inference, about=None):
     """Rows (dict) of one measure: every network, the mean of every kind and beta, and differences from the references.
 
-    ``found`` (n_networks,); ``samples`` (n_bootstraps, n_networks), the same resamples for all networks, so that
-    differences are paired; ``about`` are further columns.
+    ``found`` (n_networks,); ``samples`` (n_bootstraps, n_networks), paired over networks; ``about``: further columns.
     """
 
     def row(columns, metric, value, sampled):

@@ -49,7 +49,7 @@ def load(root, subject, split):
 
 def load_trials(root, subject, split):
     """Like :func:`load` before the mean: ``responses`` (sample, voxel) and ``stimulus`` (sample), as in the file."""
-    _, samples_file, rois_file, responses_file = files(root, subject)
+    _, samples_file, rois_file, path = files(root, subject)
     names = stimulus_names(root, split)
     find_images(root, names)
     samples = _read_table(samples_file, ["stimulus_id"])["stimulus_id"].to_numpy(str)
@@ -61,12 +61,13 @@ def load_trials(root, subject, split):
     if not masks.isin((0, 1)).all(axis=None) or not masks.any().all():
         raise InvalidInput(f"{rois_file}: expected 1 where a voxel belongs to an ROI, else 0, and voxels in every ROI")
     rows = np.flatnonzero(np.isin(samples, names))
-    responses = _read_responses(responses_file, (len(samples), len(masks)), rows)
+    responses = _read_responses(path, (len(samples), len(masks)), rows)
     rois = roi_coordinates({roi: mask.to_numpy() == 1 for roi, mask in masks.items()})
-    about = {"subject": responses_file.name.split("_")[0], "units": "as in the file"}
-    attrs = {"dataset": "own", "split": split, "n_repeats": np.unique(samples[rows], return_counts=True)[1].min()}
-    data = xr.Dataset({"responses": (("sample", "voxel"), responses, about)}, rois, about | attrs)
-    return data.assign_coords(stimulus=("sample", samples[rows])).assign_attrs(file=responses_file.name)
+    name, n_repeats = path.name.split("_")[0], np.unique(samples[rows], return_counts=True)[1].min()
+    attrs = {"dataset": "own", "subject": name, "split": split, "n_repeats": int(n_repeats), "file": path.name}
+    about = {"subject": name, "units": "as in the file"}
+    data = xr.Dataset({"responses": (("sample", "voxel"), responses, about)}, rois, attrs)
+    return data.assign_coords(stimulus=("sample", samples[rows]))
 
 
 def files(root, subject):
@@ -155,8 +156,7 @@ def _read_table(path, columns=None):
     """These columns of a table as text, or all of one of numbers."""
     try:
         with warnings.catch_warnings(action="error", category=pd.errors.ParserWarning):  # of a line that is too long
-            dtype = str if columns else None
-            table = pd.read_csv(path, dtype=dtype, keep_default_na=False, index_col=False, low_memory=False)
+            table = pd.read_csv(path, dtype=str if columns else None, keep_default_na=False, index_col=False)
         return table[columns] if columns else table
     except FileNotFoundError as error:
         raise MissingInput(f"{path}: expected a table, but there is none; see book/own_subject.md") from error
