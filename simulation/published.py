@@ -5,10 +5,10 @@ from pathlib import Path
 import numpy as np
 from PIL import Image
 
-from realnet.datasets.bdata import stimulus_id, write_bdata
 from realnet.datasets.shen2019 import SPLITS
 from realnet.datasets.things_eeg2 import CHANNELS
 from realnet.io import whole_file
+from simulation.bdata_writer import stimulus_id, write_bdata
 from simulation.images import DIMENSIONS
 from simulation.responses import TIMES, add_noise, record_eeg
 
