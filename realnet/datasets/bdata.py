@@ -160,7 +160,7 @@ def write_bdata(
     columns = {key: np.asarray(value, dtype=float).reshape(n_samples, -1) for key, value in labels.items()}
     layout = _layout(n_voxels.pop(), rois, columns, voxel_xyz)
     room = 8 * n_samples * layout["VoxelData"].size + 2**20  # HDF5 crashes where a disk becomes full
-    with whole_file(path, room) as temporary, h5py.File(temporary, "w") as file:
+    with whole_file(path) as temporary, h5py.File(temporary, "w") as file:
         data = file.create_dataset("dataset", (n_samples, layout["VoxelData"].size), dtype=float)
         _write_rows(data, blocks, np.concatenate(list(columns.values()), axis=1))
         # text of fixed length, as in the published files: unlike h5py's default it survives a damaged file
