@@ -1,4 +1,4 @@
-"""Pictures into a network, and the activations of its layers out of it."""
+"""From images to activations of the layers of a network, and to their RDMs."""
 
 from contextlib import contextmanager
 
@@ -9,7 +9,7 @@ from realnet.cornet import LAYERS
 from realnet.datasets.stimuli import open_image, square_image
 from realnet.rdm import correlation_rdm, labelled
 
-#: A layer after the four: the average over positions in IT, which the decoder reads.
+#: A layer after the four: the spatial average of IT, which the decoder reads.
 AVERAGE_POOL = "average pool"
 
 #: Mean and standard deviation of ImageNet's RGB values, with which CORnet-S was trained.
@@ -18,65 +18,50 @@ IMAGENET_STD = (0.229, 0.224, 0.225)
 
 
 def pick_device(device="auto"):
-    """``auto`` is the first CUDA device where there is one, else the CPU; any other name is taken as it is."""
-    if device == "auto":
-        device = "cuda" if torch.cuda.is_available() else "cpu"
-    return torch.device(device)
+    """The torch device of this name; ``auto`` is the first CUDA device if there is one, else the CPU."""
+    return torch.device(("cuda" if torch.cuda.is_available() else "cpu") if device == "auto" else device)
 
 
 @contextmanager
 def cpu_threads(n):
-    """Torch computes with ``n`` threads on the CPU inside, whatever the machine: another number sums in another order,
-    and a training makes the last bits larger with every step."""
+    """Let torch use ``n`` CPU threads within the block: their number changes the order of summation, hence the bits."""
     before = torch.get_num_threads()
-    torch.set_num_threads(n)
     try:
-        yield
+        yield torch.set_num_threads(n)
     finally:
         torch.set_num_threads(before)
 
 
 def load_images(paths, image_size, crop="none"):
-    """Decode and resize pictures once, to be kept in memory as bytes (a quarter of the floats' size).
+    """Decode and resize images (bilinear, antialiased).
 
     Parameters
     ----------
-    paths : sequence of paths
-    image_size : int
-        The picture becomes ``image_size`` x ``image_size`` (bilinear, antialiased).
+    paths, image_size : sequence of paths, int
     crop : {"none", "center"}
-        ``none``: the whole picture, whatever its sides; ``center``: the largest square in its middle, as the lab cut
-        the natural images before it showed them.
+        The whole image, or its largest central square, as Shen et al. cropped the natural images.
 
     Returns
     -------
-    tensor, uint8, shape (N, 3, image_size, image_size)
-        RGB, in the order of ``paths``.
-
-    Raises
-    ------
-    MissingInput, InvalidInput
-        No file; no whole picture of opaque 8-bit pixels (:func:`realnet.datasets.stimuli.open_image`).
+    tensor, uint8 (N, 3, image_size, image_size)
     """
-    paths = list(paths)
     images = torch.empty((len(paths), 3, image_size, image_size), dtype=torch.uint8)
     for i, path in enumerate(paths):
-        picture = open_image(path)
-        pixels = torch.from_numpy(np.array(square_image(picture) if crop == "center" else picture))
-        images[i] = _to_square(pixels.permute(2, 0, 1), image_size)
+        image = open_image(path)
+        pixels = torch.from_numpy(np.array(square_image(image) if crop == "center" else image))
+        images[i] = _resize(pixels.permute(2, 0, 1), image_size)
     return images
 
 
-def prepare_arrays(pictures, image_size):
-    """Pictures that are arrays already, uint8 (N, height, width, 3), as :func:`load_images` returns them."""
-    return _to_square(torch.tensor(np.asarray(pictures)).permute(0, 3, 1, 2), image_size).contiguous()
+def prepare_arrays(images, image_size):
+    """Images as uint8 arrays (N, height, width, 3), resized as by :func:`load_images`."""
+    return _resize(torch.tensor(np.asarray(images)).permute(0, 3, 1, 2), image_size).contiguous()
 
 
 def normalise(images):
     """uint8 (N, 3, height, width) -> float32 with ImageNet's mean 0 and standard deviation 1 per colour."""
     mean = torch.tensor(IMAGENET_MEAN, device=images.device).view(3, 1, 1)
     std = torch.tensor(IMAGENET_STD, device=images.device).view(3, 1, 1)
-    # in place: three passes over memory that is still in the cache, and none that must be asked for
     return images.to(torch.float32, copy=True).div_(255).sub_(mean).div_(std)
 
 
@@ -91,30 +76,25 @@ def compute_activations(network, images, layers=LAYERS, batch_size=50, device="a
 
     Parameters
     ----------
-    network : CORnetS, or any module with ``activations(images) -> dict layer -> tensor``
-    images : tensor, uint8, shape (n_stimuli, 3, height, width)
+    network : CORnetS, or another module with ``activations(images) -> dict layer -> tensor``
+    images : tensor, uint8 (n_stimuli, 3, height, width)
     layers : sequence of str
-        Those to keep; :data:`AVERAGE_POOL` may be among them. Memory is n_stimuli x (units of these layers) x 4 bytes:
-        1.5 MB an image for all four layers of the full CORnet-S, so ask for one at a time where there are very many.
-    batch_size : int
-        Images that run at once.
+        May contain :data:`AVERAGE_POOL`. The result takes 1.5 MB per image for all layers of the full CORnet-S.
 
     Returns
     -------
     dict layer -> float32 array (n_stimuli, n_units)
     """
-    device = pick_device(device)
-    was_training = network.training
-    network = network.to(device).eval()
+    device, was_training = pick_device(device), network.training
+    network.to(device).eval()
     kept = {}
     for part in batches(len(images), batch_size):
         states = network.activations(normalise(images[part].to(device)))
         for layer in layers:
             values = states["IT"].mean(dim=(2, 3)) if layer == AVERAGE_POOL else states[layer].flatten(1)
-            values = values.cpu().numpy()
             if layer not in kept:
                 kept[layer] = np.empty((len(images), values.shape[1]), dtype=np.float32)
-            kept[layer][part] = values
+            kept[layer][part] = values.cpu().numpy()
     network.train(was_training)
     return kept
 
@@ -124,20 +104,17 @@ def compute_model_rdms(network, images, stimulus, layers=LAYERS, batch_size=50, 
 
     Returns
     -------
-    DataArray (layer, pair), float64
-        With the stimulus ids of each pair.
+    DataArray (layer, pair), with the stimulus ids of each pair
     """
     activations = compute_activations(network, images, layers, batch_size, device)
     rdms = np.stack([correlation_rdm(activations.pop(layer)) for layer in layers])
     return labelled(rdms, stimulus, dims=("layer",), layer=list(layers))
 
 
-def _to_square(images, image_size):
-    """Resize (..., 3, height, width) to a square; a picture of that size already is passed on bit by bit."""
+def _resize(images, image_size):
+    """Resize (..., 3, height, width) to a square; an image of that size is returned bit by bit."""
     if tuple(images.shape[-2:]) == (image_size, image_size):
         return images
-    # as slow to import as torch itself, and not needed where pictures have the size of the study
-    from torchvision.transforms import InterpolationMode
-    from torchvision.transforms.v2 import functional
+    from torchvision.transforms.v2 import functional  # takes as long to import as torch itself
 
-    return functional.resize(images, [image_size, image_size], InterpolationMode.BILINEAR, antialias=True)
+    return functional.resize(images, [image_size, image_size], antialias=True)  # bilinear

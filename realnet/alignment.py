@@ -1,4 +1,4 @@
-"""The image-to-fMRI encoder around CORnet-S, and the loss that aligns both with a brain."""
+"""The image-to-fMRI encoder around CORnet-S, and the contrastive loss that aligns both with a subject's fMRI."""
 
 import math
 from pathlib import Path
@@ -8,10 +8,8 @@ import torch
 from safetensors.torch import load_file
 from torch import nn
 
-from realnet.cornet import LAYERS, bare_state_dict, layer_sizes, load_state, network_like, read_checkpoint
+from realnet.cornet import LAYERS, bare_state_dict, layer_sizes, load_state, read_checkpoint
 from realnet.errors import InvalidInput, MissingInput
-
-CORRELATIONS = ("spearman", "pearson")
 
 
 class ReAlnet(nn.Module):
@@ -23,12 +21,10 @@ class ReAlnet(nn.Module):
     Parameters
     ----------
     network : CORnetS
-        Trained together with the encoder; kept as ``self.realnet``, its key in the authors' files.
-    n_targets, n_hidden : int
-    image_size : int
-        Pixels per side; it fixes the number of units of each layer.
+        Trained together with the encoder; stored as ``self.realnet``, its key in the authors' files.
+    n_targets, n_hidden, image_size : int
     layers : sequence of str
-        The layers that are read out. The paper uses all four; a subset serves the ablation.
+        The layers that are read out: all four in the paper, a subset in the ablation.
     """
 
     def __init__(self, network, n_targets=1024, n_hidden=128, image_size=224, layers=LAYERS):
@@ -50,9 +46,9 @@ class ReAlnet(nn.Module):
 class _SoftRank(torch.autograd.Function):
     """Exact average ranks forward; backward as if the rank were n times a Gaussian distribution function.
 
-    d rank_k / d x_k = n phi((x_k - mean) / sd) / sd: the expected number of values that x_k overtakes per unit of
-    its own movement when the row is normally distributed. Of the movement of the row as a whole (its mean and its
-    scale), to which ranks are blind, nothing is passed on; nor to a constant row, where no direction is better.
+    d rank_k / d x_k = n phi((x_k - mean) / sd) / sd: the expected number of values that x_k overtakes per unit if the
+    row is normally distributed. The gradient is projected orthogonally to shift and scale of the row, to which ranks
+    are invariant; it is zero for a constant row.
     """
 
     @staticmethod
@@ -63,22 +59,23 @@ class _SoftRank(torch.autograd.Function):
 
     @staticmethod
     def backward(ctx, gradient):
-        """The gradient through the smooth distribution function, orthogonal to shift and scale of the row."""
+        """The gradient through the Gaussian distribution function."""
         (values,) = ctx.saved_tensors
         n = values.shape[-1]
         sd = values.std(dim=-1, keepdim=True, correction=0)
         sd = torch.where(sd > _rounding(values), sd, torch.inf)
         z = (values - values.mean(dim=-1, keepdim=True)) / sd
-        density = n / math.sqrt(2 * math.pi) * torch.exp(-0.5 * z**2) / sd
-        passed = gradient * density
-        passed = passed - passed.mean(dim=-1, keepdim=True) - z * (passed * z).mean(dim=-1, keepdim=True)
-        return passed
+        passed = gradient * (n / math.sqrt(2 * math.pi) * torch.exp(-0.5 * z**2) / sd)
+        return passed - passed.mean(dim=-1, keepdim=True) - z * (passed * z).mean(dim=-1, keepdim=True)
 
 
 def exact_rank(values):
-    """Ranks along the last axis, from 1; ties share their mean rank, and a row with a NaN has no ranks but NaN (as
-    ``scipy.stats.rankdata``)."""
-    ordered, order = _sort(values)
+    """Ranks of a tensor (..., n) from 1 along the last axis; as ``scipy.stats.rankdata``, also for ties and NaN."""
+    if values.device.type == "cpu":  # numpy sorts a batch six times faster than torch
+        order = torch.from_numpy(np.argsort(values.detach().numpy(), axis=-1))
+        ordered = values.gather(-1, order)
+    else:
+        ordered, order = values.sort(dim=-1)
     ascending = torch.arange(1, values.shape[-1] + 1, dtype=values.dtype, device=values.device).expand_as(ordered)
     # a run of ties begins where the sorted value changes; its members share the mean of first and last rank
     begins = torch.ones_like(ordered, dtype=torch.bool)
@@ -92,38 +89,28 @@ def exact_rank(values):
     return torch.where(ordered[..., -1:].isnan(), torch.nan, ranks)  # NaN is sorted to the end
 
 
-def _sort(values):
-    """Sorted rows and the places they came from. On a CPU numpy does it: torch needs six times as long for a batch."""
-    if values.device.type != "cpu":
-        return values.sort(dim=-1)
-    order = torch.from_numpy(np.argsort(values.detach().numpy(), axis=-1))
-    return values.gather(-1, order), order
-
-
 def correlation_matrix(predicted, measured, correlation="spearman"):
     """Correlation of every predicted pattern with every measured one.
 
     Parameters
     ----------
-    predicted, measured : tensor, shape (N, n_targets)
-        Of any real type; calculated in the wider one of the two, float32 at least.
+    predicted, measured : tensor (N, n_targets)
+        Computed in the wider of the two types, at least float32.
     correlation : {"spearman", "pearson"}
         Spearman has the exact value and a smooth gradient (:class:`_SoftRank`).
 
     Returns
     -------
-    tensor, shape (N, N)
-        Row: predicted pattern, column: measured pattern. 0 for a constant pattern, NaN for one with a NaN.
+    tensor (N, N)
+        Rows: predicted, columns: measured patterns. 0 for a constant pattern, NaN for one with a NaN.
     """
-    if correlation not in CORRELATIONS:
-        raise InvalidInput(f"correlation is {correlation!r}, expected one of {', '.join(CORRELATIONS)}")
+    if correlation not in ("spearman", "pearson"):
+        raise InvalidInput(f"correlation is {correlation!r}, expected 'spearman' or 'pearson'")
     predicted, measured = torch.as_tensor(predicted), torch.as_tensor(measured)
     kind = torch.promote_types(torch.promote_types(predicted.dtype, measured.dtype), torch.float32)
     predicted, measured = predicted.to(kind), measured.to(kind)
     if predicted.shape != measured.shape or predicted.ndim != 2:
-        raise InvalidInput(
-            f"predicted {tuple(predicted.shape)} and measured {tuple(measured.shape)} must share one shape (N, n)"
-        )
+        raise InvalidInput(f"predicted {tuple(predicted.shape)} and measured {tuple(measured.shape)} must be (N, n)")
     if correlation == "spearman":
         predicted, measured = _SoftRank.apply(predicted), exact_rank(measured)
     return _standardise(predicted) @ _standardise(measured).T
@@ -136,14 +123,13 @@ def contrastive_loss(predicted, measured, correlation="spearman"):
 
     Parameters
     ----------
-    predicted, measured : tensor, shape (N, n_targets)
-        N of at least 2.
+    predicted, measured : tensor (N, n_targets)
     correlation : {"spearman", "pearson"}
 
     Returns
     -------
     scalar tensor
-        In -2..2, with a gradient in both cases. The released notebook reports this value plus 1, and has no gradient.
+        From -2 to 2, with a gradient in both cases. The released notebook reports this value plus 1, without gradient.
     """
     r = correlation_matrix(predicted, measured, correlation)
     n = r.shape[0]
@@ -160,36 +146,29 @@ def load_realnet(path):
     Parameters
     ----------
     path : path
-        One of ours (``sub-01_beta-40_seed-0.safetensors``), or the authors' ``encoder.pt`` (the encoder around the
-        network: keys ``realnet.module.*`` and ``fc*``) or ``realnet.pt`` (the network alone: ``module.*``).
+        A file of ours (``sub-01_beta-40_seed-0.safetensors``), or the authors' ``encoder.pt`` (keys
+        ``realnet.module.*`` and ``fc*``) or ``realnet.pt`` (keys ``module.*``).
 
     Returns
     -------
     CORnetS
-        The network alone; the encoder's readouts played their part in training and are left behind.
+        Without the encoder's readouts.
     """
-    path = Path(path)
-    if path.suffix == ".safetensors":
-        if not path.is_file():
-            raise MissingInput(f"no network at {path}: run notebooks/02_training.ipynb for it first")
+    if Path(path).suffix == ".safetensors":
         try:
             state = load_file(path)
+        except FileNotFoundError as error:
+            raise MissingInput(f"there is no network at {path}: run notebooks/02_training.ipynb first") from error
         except Exception as error:
-            raise InvalidInput(f"{path} is not a whole safetensors file ({error}): train it again") from error
+            raise InvalidInput(f"{path} is not a complete safetensors file ({error}): train it again") from error
     else:
         state = bare_state_dict(read_checkpoint(path), path)
-    encoder_prefix = "realnet."
-    if any(key.startswith(encoder_prefix) for key in state):
-        inner = {k.removeprefix(encoder_prefix): v for k, v in state.items() if k.startswith(encoder_prefix)}
-        unknown = [k for k in state if not k.startswith((encoder_prefix, "fc_", "fc."))]
-        if unknown:
-            raise InvalidInput(f"{path} holds keys that an image-to-fMRI encoder does not have: {unknown[:3]}")
-        state = bare_state_dict(inner, path)
-    return load_state(network_like(state), state, path).eval()
+    state = {key.removeprefix("realnet."): value for key, value in state.items() if not key.startswith(("fc_", "fc."))}
+    return load_state(bare_state_dict(state, path), path)
 
 
 def _standardise(values):
-    """Rows with mean 0 and length 1, so that a product of two is their correlation; a constant row gives 0."""
+    """Rows with mean 0 and length 1 (constant rows: 0), so that products are correlations."""
     centred = values - values.mean(dim=-1, keepdim=True)
     length = centred.norm(dim=-1, keepdim=True)
     constant = length <= _rounding(values) * math.sqrt(values.shape[-1])
@@ -197,5 +176,5 @@ def _standardise(values):
 
 
 def _rounding(values):
-    """What rounding alone leaves of the spread of a constant row, (..., 1): below it a gradient would be noise."""
+    """The spread that rounding errors can give a constant row, (..., 1)."""
     return 4 * torch.finfo(values.dtype).eps * values.detach().abs().amax(dim=-1, keepdim=True)

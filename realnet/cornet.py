@@ -1,32 +1,28 @@
-"""CORnet-S: four recurrent areas named after the ventral stream, and the weights published for them."""
+"""CORnet-S: four recurrent areas named after the ventral stream, and their published weights."""
 
 import math
 from collections import OrderedDict
-from itertools import pairwise
 from pathlib import Path
 
 import torch
 from torch import nn
 
 from realnet.errors import InvalidInput, MissingInput
+from realnet.settings import project_root
 
-#: The four areas whose last time step is "the activation of a layer".
+#: The four areas; the activation of a layer is the output of its last time step.
 LAYERS = ("V1", "V2", "V4", "IT")
 
-#: How often the recurrent block of each area runs.
-TIMES = {"V2": 2, "V4": 4, "IT": 2}
+TIMES = {"V2": 2, "V4": 4, "IT": 2}  # recurrent steps
+
+#: The published weights; the name states the beginning of the SHA-256.
+URL = "https://s3.amazonaws.com/cornet-models/cornet_s-1d3f7974.pth"
 
 
 class RecurrentBlock(nn.Module):
-    """One area of CORnet-S after V1: a bottleneck whose weights are shared over ``times`` steps.
+    """One area of CORnet-S after V1: a bottleneck whose convolutions are shared over ``times`` recurrent steps.
 
-    The convolutions are shared over time, the batch norms are not (``norm1_0``, ``norm1_1``, ...).
-
-    Parameters
-    ----------
-    in_channels, out_channels : int
-    times : int
-        Number of recurrent steps; the first one halves the resolution.
+    The batch norms are not shared (``norm1_0``, ``norm1_1``, ...). The first step halves the resolution.
     """
 
     def __init__(self, in_channels, out_channels, times):
@@ -64,21 +60,20 @@ class CORnetS(nn.Module):
     Parameters
     ----------
     width : float
-        Factor on the channels 64, 128, 256, 512 of V1, V2, V4, IT, rounded to whole channels in V1. The published
-        network has 1.0; the simulated world uses a narrow one.
+        Factor on the channels 64, 128, 256, 512 of V1, V2, V4, IT, rounded to whole channels in V1; 1.0 is the
+        published network, the simulated data use a narrower one.
     n_classes : int
 
     Notes
     -----
-    No convolution has a bias. Convolutions are drawn from N(0, sqrt(2 / (k k out_channels))), batch norms start at
-    weight 1 and bias 0, the linear layer at torch's default.
+    No convolution has a bias. Initial weights: convolutions from N(0, sqrt(2 / (k k out_channels))), batch norms
+    weight 1 and bias 0, the linear layer torch's default.
     """
 
     def __init__(self, width=1.0, n_classes=1000):
         super().__init__()
         self.width, self.n_classes = width, n_classes
-        c = max(1, round(64 * width))  # of V1, and twice as many from area to area: weights tell the width again
-        channels = {layer: c * 2**i for i, layer in enumerate(LAYERS)}
+        c = max(1, round(64 * width))
         self.V1 = nn.Sequential(
             OrderedDict(
                 conv1=nn.Conv2d(3, c, kernel_size=7, stride=2, padding=3, bias=False),
@@ -90,29 +85,19 @@ class CORnetS(nn.Module):
                 nonlin2=nn.ReLU(inplace=True),
             )
         )
-        for before, layer in pairwise(LAYERS):
-            self.add_module(layer, RecurrentBlock(channels[before], channels[layer], TIMES[layer]))
+        for i, (layer, times) in enumerate(TIMES.items()):
+            self.add_module(layer, RecurrentBlock(c * 2**i, c * 2 ** (i + 1), times))
         self.decoder = nn.Sequential(
-            OrderedDict(
-                avgpool=nn.AdaptiveAvgPool2d(1), flatten=nn.Flatten(), linear=nn.Linear(channels["IT"], n_classes)
-            )
+            OrderedDict(avgpool=nn.AdaptiveAvgPool2d(1), flatten=nn.Flatten(), linear=nn.Linear(8 * c, n_classes))
         )
         for module in self.modules():
             if isinstance(module, nn.Conv2d):
                 nn.init.normal_(module.weight, 0, math.sqrt(2 / (module.kernel_size[0] ** 2 * module.out_channels)))
 
     def activations(self, images):
-        """Run the network once and return what every layer did.
+        """Dict layer -> tensor (N, channels, height, width), each at its last time step.
 
-        Parameters
-        ----------
-        images : tensor, shape (N, 3, height, width)
-            Normalised RGB (see :func:`realnet.activations.normalise`).
-
-        Returns
-        -------
-        dict layer -> tensor (N, channels, height, width)
-            ``V1 V2 V4 IT``, each at its last time step.
+        ``images`` (N, 3, height, width) are RGB, normalised (:func:`realnet.activations.normalise`).
         """
         states = {}
         for layer in LAYERS:
@@ -121,14 +106,13 @@ class CORnetS(nn.Module):
         return states
 
     def forward(self, images):
-        """Return the logits, shape (N, n_classes)."""
+        """Return the logits (N, n_classes)."""
         return self.decoder(self.activations(images)["IT"])
 
 
 def layer_sizes(network, image_size):
     """Number of units of each layer of ``network`` for square images of ``image_size`` pixels: dict layer -> int."""
-    device = next(network.parameters()).device
-    was_training = network.training
+    device, was_training = next(network.parameters()).device, network.training
     network.eval()
     with torch.no_grad():
         states = network.activations(torch.zeros(1, 3, image_size, image_size, device=device))
@@ -137,61 +121,37 @@ def layer_sizes(network, image_size):
 
 
 def read_checkpoint(path):
-    """Read a torch file on the CPU without running any code that it may hold.
-
-    Raises
-    ------
-    MissingInput, InvalidInput
-        The file is absent, cut short, or holds something else than tensors in plain containers.
-    """
-    path = Path(path)
-    if not path.is_file():
-        raise MissingInput(f"no weights at {path}: fetch or place them there (data/README.md says where from)")
+    """Read a torch file on the CPU without running any code that it may contain."""
+    if not Path(path).is_file():
+        raise MissingInput(f"there are no weights at {path}: data/README.md says where to get them")
     try:
         return torch.load(path, map_location="cpu", weights_only=True)
-    except Exception as error:  # torch raises many kinds here: pickle, zip, runtime and EOF errors
-        reason = str(error).splitlines()[0] if str(error) else type(error).__name__
+    except Exception as error:  # torch raises pickle, zip, runtime and EOF errors
+        reason = (str(error) or type(error).__name__).splitlines()[0]
         raise InvalidInput(f"{path} is not a torch file of plain weights ({reason}): fetch it again") from error
 
 
 def bare_state_dict(checkpoint, path="the checkpoint"):
-    """Strip the wrappings of the published layouts: a ``state_dict`` entry around it, ``module.`` before each key."""
-    if not isinstance(checkpoint, dict):
-        raise InvalidInput(f"{path} holds a {type(checkpoint).__name__} where a dict of weights is expected")
-    state = checkpoint.get("state_dict", checkpoint)
+    """The weights in a published layout: dict of tensors without the entry ``state_dict`` and the prefix ``module.``"""
+    state = checkpoint.get("state_dict", checkpoint) if isinstance(checkpoint, dict) else None
     if not isinstance(state, dict) or not all(isinstance(value, torch.Tensor) for value in state.values()):
-        raise InvalidInput(f"{path} does not hold a state_dict of tensors")
+        raise InvalidInput(f"{path}: expected a dict of weights, or one under the key state_dict")
     return {key.removeprefix("module."): value for key, value in state.items()}
 
 
-def load_state(module, state, path):
-    """Load ``state`` into ``module``; a missing, unknown or misshapen key is named in one sentence."""
-    expected = module.state_dict()
-    # counters of batch norm are absent from checkpoints written by old torch; they play no role at a fixed momentum
-    optional = {key for key in expected if key.endswith("num_batches_tracked")}
-    missing = sorted(set(expected) - set(state) - optional)
-    unknown = sorted(set(state) - set(expected))
-    if missing or unknown:
-        raise InvalidInput(
-            f"{path} does not fit {type(module).__name__}: missing {_some(missing)}, unknown {_some(unknown)}"
-        )
-    for key, value in state.items():
-        if value.shape != expected[key].shape:
-            raise InvalidInput(f"{path}: {key} has shape {tuple(value.shape)}, expected {tuple(expected[key].shape)}")
-        if value.is_floating_point() and not torch.isfinite(value).all():
-            raise InvalidInput(f"{path}: {key} holds NaN or infinite weights")
-    module.load_state_dict(state, strict=False)
-    return module
-
-
-def network_like(state):
-    """An untrained :class:`CORnetS` of the width and number of classes that the weights in ``state`` have."""
+def load_state(state, path):
+    """A :class:`CORnetS` with the weights ``state``, of their width and number of classes, in evaluation mode."""
     try:
-        width = state["V1.conv1.weight"].shape[0] / 64
-        n_classes = state["decoder.linear.bias"].shape[0]
+        network = CORnetS(state["V1.conv1.weight"].shape[0] / 64, state["decoder.linear.bias"].shape[0])
+        network.load_state_dict(state)
     except KeyError as error:
-        raise InvalidInput(f"these weights are not those of a CORnet-S: the key {error} is missing") from error
-    return CORnetS(width=width, n_classes=n_classes)
+        raise InvalidInput(f"{path} does not contain the weights of a CORnet-S: the key {error} is missing") from error
+    except RuntimeError as error:  # names missing, unexpected and misshapen keys
+        raise InvalidInput(f"{path}: {' '.join(str(error).split()):.600}") from error
+    broken = [key for key, value in state.items() if not torch.isfinite(value).all()]
+    if broken:
+        raise InvalidInput(f"{path}: {broken[0]} contains NaN or infinite weights; fetch or train it again")
+    return network.eval()
 
 
 def load_cornet_s(path=None, device="cpu"):
@@ -201,25 +161,20 @@ def load_cornet_s(path=None, device="cpu"):
     ----------
     path : path, optional
         A checkpoint in any published layout: ``module.*`` under ``state_dict``, bare ``module.*``, or bare keys.
-        Without it the file that ``realnet data fetch cornet_s`` puts under ``data/raw/cornet_s`` is read, and fetched
-        where it is absent.
+        Default: the published file below ``data/raw/cornet_s``, which is downloaded if it is absent.
     device : str or torch.device
 
     Returns
     -------
     CORnetS
-        Of the width and number of classes that the file has.
     """
     if path is None:
-        from realnet.datasets import registry  # only here: everything else works without the list of downloads
-
-        path = registry.fetch("cornet_s")[0]
-    state = bare_state_dict(read_checkpoint(path), path)
-    return load_state(network_like(state), state, path).eval().to(device)
-
-
-def _some(names, n=3):
-    """The first few names of a list, and how many more there are."""
-    if not names:
-        return "nothing"
-    return ", ".join(names[:n]) + (f" and {len(names) - n} more" if len(names) > n else "")
+        folder = project_root() / "data" / "raw" / "cornet_s"
+        path, options = folder / Path(URL).name, {"map_location": "cpu", "weights_only": True}
+        try:
+            checkpoint = torch.hub.load_state_dict_from_url(URL, model_dir=str(folder), check_hash=True, **options)
+        except Exception as error:  # no network, another hash, or a damaged file
+            raise MissingInput(f"{path} was not downloaded from {URL} ({error}): place the file there") from error
+    else:
+        checkpoint = read_checkpoint(path)
+    return load_state(bare_state_dict(checkpoint, path), path).to(device)

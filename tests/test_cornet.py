@@ -1,10 +1,13 @@
 """CORnet-S has the published architecture, key names and layouts."""
 
+import hashlib
+
 import pytest
 import torch
 from torch.nn import functional
 
-from realnet.cornet import LAYERS, CORnetS, bare_state_dict, layer_sizes, load_cornet_s, read_checkpoint
+from realnet import cornet
+from realnet.cornet import LAYERS, CORnetS, layer_sizes, load_cornet_s, read_checkpoint
 from realnet.errors import InvalidInput, MissingInput
 
 
@@ -130,10 +133,10 @@ def test_missing_unknown_and_misshapen_weights_are_named(small, tmp_path):
             load_cornet_s(path)
 
     state = small.state_dict()
-    refused({k: v for k, v in state.items() if k != "V4.conv2.weight"}, r"missing V4\.conv2\.weight")
-    refused(state | {"V3.weight": torch.ones(1)}, r"unknown V3\.weight")
-    refused(state | {"IT.skip.weight": torch.ones(2, 2)}, r"IT\.skip\.weight has shape \(2, 2\)")
-    refused(state | {"IT.skip.weight": state["IT.skip.weight"] * float("nan")}, r"IT\.skip\.weight holds NaN")
+    refused({k: v for k, v in state.items() if k != "V4.conv2.weight"}, r'Missing key.* "V4\.conv2\.weight"')
+    refused(state | {"V3.weight": torch.ones(1)}, r'Unexpected key.* "V3\.weight"')
+    refused(state | {"IT.skip.weight": torch.ones(2, 2)}, r"size mismatch for IT\.skip\.weight.*\[2, 2\]")
+    refused(state | {"IT.skip.weight": state["IT.skip.weight"] * float("nan")}, r"IT\.skip\.weight contains NaN")
     refused([1, 2], "dict of weights")
     refused({"V1.conv1.weight": torch.ones(8, 3, 7, 7)}, r"decoder\.linear\.bias")
     path.write_bytes(path.read_bytes()[:100])
@@ -141,6 +144,16 @@ def test_missing_unknown_and_misshapen_weights_are_named(small, tmp_path):
         load_cornet_s(path)
 
 
-def test_bare_state_dict_strips_only_the_known_wrappings(small):
-    state = small.state_dict()
-    assert set(bare_state_dict({"state_dict": {f"module.{k}": v for k, v in state.items()}})) == set(state)
+def test_the_published_file_is_downloaded_once_and_its_hash_is_checked(small, tmp_path, monkeypatch):
+    monkeypatch.setenv("REALNET_ROOT", str(tmp_path))
+    content = tmp_path / "weights.pth"
+    torch.save(small.state_dict(), content)
+    digest = hashlib.sha256(content.read_bytes()).hexdigest()
+    published = content.rename(tmp_path / f"cornet_s-{digest[:8]}.pth")
+    monkeypatch.setattr(cornet, "URL", published.as_uri())
+    load_cornet_s()
+    other = published.rename(tmp_path / "cornet_s-00000000.pth")
+    assert torch.equal(load_cornet_s().V1.conv1.weight, small.V1.conv1.weight)  # from data/raw/cornet_s
+    monkeypatch.setattr(cornet, "URL", other.as_uri())
+    with pytest.raises(MissingInput, match=r"data/raw/cornet_s/cornet_s-00000000\.pth was not downloaded.*hash"):
+        load_cornet_s()

@@ -45,7 +45,7 @@ def batch(network, data):
     model = ReAlnet(network, n_targets=10, n_hidden=4, image_size=32)
     images, targets = data
     labels = torch.arange(8) % 7
-    return model, normalise(images[:8]), labels, torch.tensor(targets[:8], dtype=torch.float32)
+    return model.eval(), images[:8], labels, torch.tensor(targets[:8], dtype=torch.float32)
 
 
 def _gradients(loss, model):
@@ -53,29 +53,26 @@ def _gradients(loss, model):
     return [torch.zeros_like(p) if g is None else g for g, p in zip(grads, model.parameters(), strict=True)]
 
 
-def test_total_loss_is_class_plus_beta_times_generation(batch):
+def test_total_loss_is_class_loss_plus_beta_times_fmri_losses(batch):
     model, images, labels, measured = batch
-    model.eval()
     losses = alignment_losses(model, images, labels, measured, beta=30)
-    logits, predicted = model(images)
+    logits, predicted = model(normalise(images))
     loss_class = -torch.log_softmax(logits, 1)[range(8), labels].mean()
     loss_mse = ((predicted - measured) ** 2).sum() / measured.numel()
-    contrast = contrastive_loss(predicted, measured, "spearman")
-    torch.testing.assert_close(losses["loss_total"], loss_class + 30 * (loss_mse + contrast))
+    loss_contrastive = contrastive_loss(predicted, measured, "spearman")
+    torch.testing.assert_close(losses["loss_total"], loss_class + 30 * (loss_mse + loss_contrastive))
 
 
-def test_control_learns_from_the_classes_alone(batch):
+def test_control_is_trained_on_the_classes_alone(batch):
     model, images, labels, measured = batch
-    model.eval()
     losses = alignment_losses(model, images, labels, measured, beta=0)
     assert torch.equal(losses["loss_total"], losses["loss_class"])
     assert losses["loss_mse"] > 0 and not losses["loss_mse"].requires_grad
 
 
-def test_detached_contrast_changes_the_value_and_not_the_gradient(batch):
-    """The released loss: its contrastive part never reached the weights (paper.md section 4, row 1)."""
+def test_detached_contrastive_loss_changes_the_value_and_not_the_gradient(batch):
+    """The released loss: its contrastive part never reached the weights."""
     model, images, labels, measured = batch
-    model.eval()
     detached = alignment_losses(model, images, labels, measured, 40, "detached")
     without = alignment_losses(model, images, labels, measured, 40, "none")
     with_gradient = alignment_losses(model, images, labels, measured, 40, "pearson")
@@ -94,9 +91,9 @@ def test_teacher_labels_are_the_classes_of_the_frozen_network(network, data):
 
 
 def test_lean_training_equals_a_plain_loop(network, data, monkeypatch):
-    """Oracle: the loop written out as the paper describes it, the teacher asked at every step.
+    """Oracle: the loop written out as the paper describes it, with the teacher's labels at every step.
 
-    Both with gradient descent in place of Adam, which turns last-bit differences of tiny gradients into whole steps.
+    Both with gradient descent in place of Adam, which turns last-bit differences of tiny gradients into full steps.
     """
     monkeypatch.setattr(torch.optim, "Adam", lambda weights, lr, fused: torch.optim.SGD(weights, lr=lr))
     images, targets = data[0][:24], data[1][:24]
@@ -128,7 +125,7 @@ def test_lean_training_equals_a_plain_loop(network, data, monkeypatch):
         assert found[epoch] == pytest.approx(sum(v for e, v in totals if e == epoch), rel=1e-3)
 
 
-def test_alignment_lowers_the_losses_it_follows(network, data):
+def test_alignment_lowers_the_fmri_losses(network, data):
     model, history = _run(network, data, settings={"epochs": 12})
     table = history.query("split == 'training'").pivot(index="epoch", columns="metric", values="value")
     assert table.loss_mse.iloc[-1] < 0.9 * table.loss_mse.iloc[0]
@@ -184,15 +181,23 @@ def test_weights_depend_on_the_threads_of_the_settings_and_not_on_those_of_the_m
     assert seen == {threads} and _same(*models)
 
 
-def test_a_checkpoint_of_other_settings_or_a_damaged_one_is_not_continued(network, data, tmp_path, capsys):
-    checkpoint = tmp_path / "run.checkpoint"
-    _run(network, data, checkpoint=checkpoint, settings={"epochs": 1})
-    fresh, _ = _run(network, data)
+def _damage(path, kind):
+    content = bytearray(path.read_bytes())
+    if kind == "one bit":
+        content[len(content) // 2] ^= 1
+    path.write_bytes({"cut short": content[:-100], "empty": b"", "one bit": content, "no torch file": b"x" * 99}[kind])
+
+
+@pytest.mark.parametrize("kind", ["cut short", "empty", "one bit", "no torch file", "settings", "beta", "data"])
+def test_a_damaged_checkpoint_or_one_of_another_run_is_not_resumed(network, data, tmp_path, capsys, kind):
+    checkpoint, (images, targets) = tmp_path / "run.checkpoint", data
+    first = {"settings": {"settings": {"epochs": 1}}, "beta": {"beta": 10}}.get(kind, {})
+    _run(network, (images, targets + (kind == "data")), checkpoint=checkpoint, **first)
+    if not first and kind != "data":
+        _damage(checkpoint, kind)
     resumed, _ = _run(network, data, checkpoint=checkpoint)
-    assert _same(fresh, resumed) and "other settings" in capsys.readouterr().out
-    checkpoint.write_bytes(checkpoint.read_bytes()[:50])
-    resumed, _ = _run(network, data, checkpoint=checkpoint)
-    assert _same(fresh, resumed)
+    (said,) = capsys.readouterr().out.splitlines()
+    assert "training starts again" in said and _same(_run(network, data)[0], resumed)
 
 
 def test_one_seed_gives_one_network_and_another_seed_another(network, data):
@@ -209,7 +214,7 @@ def test_frozen_batch_norm_keeps_the_given_statistics(network, data):
 
 
 def test_momentum_019_reproduces_two_forward_passes(network, data):
-    """paper.md section 4, row 4: the released notebook passes every batch twice."""
+    """The released notebook passes every batch twice."""
     x = normalise(data[0][:8])
     twice, once = copy.deepcopy(network).train(), copy.deepcopy(network).train()
     twice(x), twice(x)
@@ -224,7 +229,7 @@ def test_momentum_019_reproduces_two_forward_passes(network, data):
 
 def test_best_test_loss_keeps_the_epoch_with_the_lowest_loss_on_the_test_images(network, data):
     test = (data[0][:6], np.random.default_rng(9).normal(size=(6, 10)))
-    options = {"epochs": 8, "learning_rate": 5e-3, "contrast": "none"}
+    options = {"epochs": 8, "learning_rate": 5e-3, "contrastive": "none"}
     chosen, history = _run(network, data, test=test, settings=options | {"selection": "best_test_loss"})
     losses = history.query("split == 'test' and metric == 'loss_total' and epoch > 0").set_index("epoch").value
     best = int(losses.idxmin())

@@ -1,1 +1,1 @@
-"""The question of each chapter as one function: RDMs in, tidy table (:data:`realnet.io.COLUMNS`) out."""
+"""One file per question of the study: arrays of :mod:`realnet.io` in, tidy table (:data:`realnet.io.COLUMNS`) out."""

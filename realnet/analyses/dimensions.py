@@ -16,64 +16,56 @@ def dimension_table(study, networks):
     Returns
     -------
     DataFrame
-        Column ``dimension``. ``partial_rho2``: squared partial Spearman between the RDM of a layer and that of a
-        dimension, all other dimensions regressed out. ``difference``: ReAlnet minus reference of it in IT, mean over
-        the subjects who taught the networks, with interval over resampled images and FDR-corrected ``p`` (two-sided).
+        Column ``dimension``. ``partial_rho2``: squared partial Spearman correlation of the RDMs of a layer and of a
+        dimension, given all other dimensions. ``difference``: ReAlnet minus reference of it in IT, mean over networks,
+        with interval over resampled images and FDR-corrected ``p`` (two-sided).
     """
     features = load_prepared(study, "things_dimensions_rdms", "things")
     models = load_model_rdms(study, "things", networks)
-    cached = FeatureRDMs(features)
-    names = [str(name) for name in features.dimension.values]
-    values = partial_spearman(models.values, cached) ** 2
+    names = features.dimension.values.astype(str).tolist()
     partial = xr.DataArray(
-        values,
+        partial_spearman(models.values, FeatureRDMs(features)) ** 2,
         dims=("network", "layer", "dimension"),
         coords={"network": models.network.values, "layer": models.layer.values, "dimension": names},
     )
-    about = {"dataset": "things_dimensions", "stimulus_set": "things"}
+    about, inference = {"dataset": "things_dimensions", "stimulus_set": "things"}, study.inference
     table = tidy(partial, networks, metric="partial_rho2", **about)
-    inference = study.inference
-    samples = bootstrap_partial_spearman(
-        models.sel(layer="IT").values, features, n_bootstraps=inference.n_bootstraps, seed=inference.seed
-    )
-    samples = samples**2  # (bootstrap, network, dimension)
-    kind = np.array([n.model for n in networks])
-    rows = []
-    for model in [m for m in ("realnet", "shuffled") if m in kind]:
+    options = {"n_bootstraps": inference.n_bootstraps, "seed": inference.seed}
+    samples = bootstrap_partial_spearman(models.sel(layer="IT").values, features, **options) ** 2
+    kind, found = np.array([n.model for n in networks]), partial.sel(layer="IT").values
+    parts = [table]
+    for model in [name for name in ("realnet", "shuffled") if name in kind]:
         for reference in REFERENCES:
-            new, old = samples[:, kind == model].mean(axis=1), samples[:, kind == reference].mean(axis=1)
-            lower, upper = confidence_interval(new - old, inference.level)
-            p = fdr(bootstrap_p(new - old, "two-sided"))
-            it = partial.sel(layer="IT").values
-            value = it[kind == model].mean(axis=0) - it[kind == reference].mean(axis=0)
-            for d, name in enumerate(names):
-                rows.append({"model": model, "reference": reference, "layer": "IT", "dimension": name,
-                             "metric": "difference", "value": value[d], "lower": lower[d], "upper": upper[d],
-                             "p": p[d]})  # fmt: skip
-    differences = pd.DataFrame(rows).assign(beta=study.training.main_beta, **about)
-    return pd.concat([table, differences], ignore_index=True)
+            # (bootstrap, dimension) and (dimension,)
+            difference = samples[:, kind == model].mean(axis=1) - samples[:, kind == reference].mean(axis=1)
+            value = found[kind == model].mean(axis=0) - found[kind == reference].mean(axis=0)
+            lower, upper = confidence_interval(difference, inference.level)
+            parts.append(pd.DataFrame({
+                "model": model, "reference": reference, "layer": "IT", "dimension": names, "metric": "difference",
+                "value": value, "lower": lower, "upper": upper, "p": fdr(bootstrap_p(difference, "two-sided")),
+                "beta": study.training.main_beta, **about,
+            }))  # fmt: skip
+    return pd.concat(parts, ignore_index=True)
 
 
 def top_dimensions(table, n=3, layer="IT", model="realnet"):
-    """The names of the ``n`` dimensions that a layer shares most with, mean over the networks of one kind."""
+    """Names of the ``n`` dimensions with the largest ``partial_rho2`` in a layer, mean over networks of one kind."""
     rows = table[(table.metric == "partial_rho2") & (table.layer == layer) & (table.model == model)]
     return list(rows.groupby("dimension").value.mean().nlargest(n).index)
 
 
 def beside_truth(table, truth):
-    """What was planted in each dimension of a simulated world, beside what changed in layer IT.
+    """What was planted in each dimension of simulated data, beside what changed in layer IT.
 
     Parameters
     ----------
-    table : DataFrame
-        From :func:`dimension_table`.
-    truth : DataFrame
-        ``dimensions`` of :func:`simulation.read_truth`.
+    table : DataFrame of :func:`dimension_table`
+    truth : DataFrame ``dimension weight beyond_categories``
 
     Returns
     -------
     DataFrame
-        One row a dimension: ``weight`` and ``beyond_categories`` (planted), and the change of ``partial_rho2`` of
+        One row per dimension: ``weight`` and ``beyond_categories`` (planted), and the change of ``partial_rho2`` of
         ReAlnet against each reference, largest first.
     """
     changes = table[(table.metric == "difference") & (table.model == "realnet")]

@@ -1,4 +1,4 @@
-"""Chapters 03 and 04: layers against regions of the fMRI, in the person who taught the network and in others.
+"""Chapters 03 and 04: layers against regions of the fMRI, in the subject of the training and in others.
 
 Rows with ``metric`` ``rho`` are similarities. Rows with ``difference`` compare two networks (column ``reference``),
 each at its best layer, with an interval (``lower``, ``upper``) and ``p``; ``layer_difference`` does so at one layer.
@@ -15,12 +15,11 @@ from realnet.statistics import bootstrap_p, bootstrap_similarities, confidence_i
 
 
 def fmri_table(study, networks, within):
-    """The table of chapter 03 (``within``: own subjects, all test sets) or 04 (other people, their natural images).
+    """The table of chapter 03 (``within``: own subjects, all test sets) or 04 (other subjects, natural images).
 
     Returns
     -------
-    DataFrame
-        What :func:`similarity_table` and :func:`fmri_differences` find.
+    DataFrame with the rows of :func:`similarity_table` and :func:`fmri_differences`
     """
     dataset = study.fmri.dataset if within else "horikawa2017"
     parts = []
@@ -32,7 +31,7 @@ def fmri_table(study, networks, within):
 
 
 def similarity_table(study, dataset, stimulus_set, brains, networks):
-    """Similarity of every layer of every network with every region of every person (figures 1B, 2A, 2B, 3A).
+    """Similarity of every layer of every network with every region of every subject (figures 1B, 2A, 2B, 3A).
 
     Parameters
     ----------
@@ -43,17 +42,17 @@ def similarity_table(study, dataset, stimulus_set, brains, networks):
     -------
     DataFrame
         ``metric`` ``rho``: Spearman between RDMs; ``layer`` is V1, V2, V4, IT, ``best`` (paper: the best layer of each
-        region, chosen on these very images) or ``cross-validated`` (chosen on one half of the images, measured on the
-        other). ``ceiling_lower`` and ``ceiling_upper`` are those of the people of this dataset.
+        region, chosen on the same images) or ``cross-validated`` (chosen on other images). Noise ceilings are those of
+        the subjects of this dataset.
     """
     models = load_model_rdms(study, stimulus_set, networks)
     rho = compare_rdms(models, brains)
     best = rho.max("layer").expand_dims(layer=[BEST])
-    crossvalidated = np.stack([
+    chosen = [
         crossvalidated_best_layer(models.sel(network=n.stem).values, brains.values, seed=study.inference.seed)[0]
         for n in networks
-    ])  # fmt: skip
-    crossvalidated = best.copy(data=crossvalidated.reshape(best.transpose("layer", "network", "subject", "roi").shape))
+    ]
+    crossvalidated = best.copy(data=np.reshape(chosen, best.transpose("layer", "network", "subject", "roi").shape))
     rho = xr.concat([rho, best, crossvalidated.assign_coords(layer=[CROSSVALIDATED])], dim="layer", join="exact")
     table = tidy(rho, networks, metric="rho", dataset=dataset, stimulus_set=stimulus_set)
     return add_ceilings(table, "roi", ceilings_of(brains, "roi"))
@@ -64,105 +63,97 @@ def fmri_differences(study, dataset, stimulus_set, brains, networks, within):
 
     Parameters
     ----------
-    dataset, stimulus_set : str
-        Written into the table; the RDMs of the networks for this set are read from the study's results.
     brains : DataArray (subject, roi, pair)
     networks : sequence of realnet.settings.Network
-        ReAlnets and null networks are compared with CORnet and with the Control of the same subject and seed.
+        ReAlnet and shuffled are compared with CORnet and with the Control of the same subject and seed.
     within : bool
-        True compares each network with the person who taught it; False with every person of the dataset.
+        Compare each network with the subject it was trained on, not with every subject of the dataset.
 
     Returns
     -------
     DataFrame
         Per subject, network and region, and for the mean over regions (``roi`` = ``mean``):
-        ``difference`` with interval and one-sided ``p``, at the best layer of each network (paper), which is chosen
-        anew in every resample; ``p_fdr`` corrects the ``p`` of the regions for their number (false discovery rate).
-        ``improvement`` = difference / reference where the reference is clearly above 0: at one of its layers at least,
-        by an interval of level 1 - (1 - level) / n_layers, as it may choose among so many.
+        ``difference`` with interval and one-sided ``p``, at the best layer of each network (paper), chosen anew in
+        every resample; ``p_fdr`` is the ``p`` of the regions corrected for their number (false discovery rate).
+        ``improvement`` = difference / reference, where the reference is above 0 at a layer (Bonferroni over layers).
         ``layer_difference``, as ``difference``, at the same ``layer`` of both networks and for the ``mean`` over the
         layers: a best layer is a maximum, which favours a network whose layers are more alike (chapter 11).
-        With ``within`` False also ``subject`` = ``mean`` over people, with intervals that speak of other people too
-        (`generalise_to_subjects`).
+        If not ``within``, also ``subject`` = ``mean`` over subjects, with intervals that generalise over images and
+        subjects (:func:`realnet.statistics.generalise_to_subjects`).
     """
     models = load_model_rdms(study, stimulus_set, networks)
-    inference = study.inference
-    shape = (models.sizes["network"], models.sizes["layer"], brains.sizes["subject"], brains.sizes["roi"])
+    inference, n_pairs = study.inference, models.sizes["pair"]
     samples = bootstrap_similarities(
-        models.values.reshape(-1, models.sizes["pair"]),
-        brains.values.reshape(-1, brains.sizes["pair"]),
+        models.values.reshape(-1, n_pairs),
+        brains.values.reshape(-1, n_pairs),
         n_bootstraps=inference.n_bootstraps,
         seed=inference.seed,
-    ).reshape(-1, *shape)
+    ).reshape(-1, *models.shape[:-1], *brains.shape[:-1])
     samples = np.moveaxis(samples, 3, 4)  # (bootstrap, network, layer, roi, subject)
     observed = compare_rdms(models, brains).transpose("network", "layer", "roi", "subject").values
-    stems, subjects = [n.stem for n in networks], [str(s) for s in brains.subject.values]
-    names = [str(layer) for layer in models.layer.values], [str(roi) for roi in brains.roi.values]
+    stems, subjects = [n.stem for n in networks], brains.subject.values.astype(str).tolist()
+    names = [axis.values.astype(str).tolist() for axis in (models.layer, brains.roi)]
     rows = []
-    for network in networks:
-        if network.model not in ("realnet", "shuffled"):
-            continue
-        people = {subject: s for s, subject in enumerate(subjects) if not within or subject == network.trained_on}
-        if not within:  # one person says nothing about others: the interval is then over images alone
-            people["mean"] = slice(None) if len(subjects) > 1 else 0
+    for network in [n for n in networks if n.model in ("realnet", "shuffled")]:
+        chosen = {subject: s for s, subject in enumerate(subjects) if not within or subject == network.trained_on}
+        if not within:  # with a single subject the interval is over images alone
+            chosen["mean"] = slice(None) if len(subjects) > 1 else 0
         for reference in REFERENCES:
             pair = stems.index(network.stem), stems.index(reference_stem(networks, network, reference))
-            for subject, who in people.items():
-                new, old = ((observed[i][..., who], samples[:, i][..., who]) for i in pair)
-                infer = generalise_to_subjects if who == slice(None) else _infer_one
+            for subject, s in chosen.items():
+                new, old = ((observed[i][..., s], samples[:, i][..., s]) for i in pair)
+                infer = generalise_to_subjects if s == slice(None) else _infer_one_subject
                 about = {**network.columns, "reference": reference, "subject": subject}
                 rows += _difference_rows(new, old, infer, *names, inference.level, **about)
     return pd.DataFrame(rows).assign(dataset=dataset, stimulus_set=stimulus_set)
 
 
 def own_subject(table):
-    """The rows of a within-subject table in which a network meets the person who taught it (or is CORnet)."""
+    """The rows that compare a network with the subject it was trained on, and those of CORnet."""
     return table[(table.trained_on == table.subject) | (table.model == "cornet")]
 
 
 def _difference_rows(new, old, infer, layers, rois, level, **about):
     """Rows of two networks, each given as similarities (layer, roi, ...) and resamples (bootstrap, layer, roi, ...).
 
-    ``infer(values, samples, level)`` gives values, ends of their intervals, and p; people, if there, are the last axis.
+    ``infer(values, samples, level)`` gives values, lower and upper ends of their intervals, and p.
     """
-    layers, rois = [*layers, "mean"], [*rois, "mean"]
-
-    def at_best(values, first):
-        return _with_mean(values.max(axis=first), first)
-
-    def at_each(values, first):
-        return _with_mean(_with_mean(values, first + 1), first)
-
-    def of(network, choose):
-        return [choose(values, first) for first, values in enumerate(network)]
-
-    def difference(choose):
-        return infer(*(a - b for a, b in zip(of(new, choose), of(old, choose), strict=True)), level)
-
-    best, base = difference(at_best), infer(*of(old, at_best), level)[0]
-    base_lower = infer(*of(old, at_each), 1 - (1 - level) / (len(layers) - 1))[1][:-1].max(axis=0)
+    best, each = (
+        infer(*(a - b for a, b in zip(choose(new), choose(old), strict=True)), level) for choose in (_at_best, _at_each)
+    )
+    base = infer(*_at_best(old), level)[0]
+    base_lower = infer(*_at_each(old), 1 - (1 - level) / len(layers))[1][:-1].max(axis=0)
     ratio = improvement(base + best[0], base, lower=base_lower)
     p_fdr = [*fdr(best[3][:-1]), np.nan]
     rows = []
-    for r, roi in enumerate(rois):
+    for r, roi in enumerate([*rois, "mean"]):
         here = {**about, "roi": roi, "layer": BEST}
         rows.append({**here, "metric": "difference", **_numbers(best, r), "p_fdr": p_fdr[r]})
         rows.append({**here, "metric": "improvement", "value": ratio[r]})
-    each = difference(at_each)
-    for place in np.ndindex(len(layers), len(rois)):
-        here = {**about, "layer": layers[place[0]], "roi": rois[place[1]]}
+    for place in np.ndindex(each[0].shape):
+        here = {**about, "layer": [*layers, "mean"][place[0]], "roi": [*rois, "mean"][place[1]]}
         rows.append({**here, "metric": "layer_difference", **_numbers(each, place)})
     return rows
 
 
-def _infer_one(values, samples, level):
-    """Of one person: the value, the interval and p from resampled images; values (...), samples (bootstrap, ...)."""
-    return values, *confidence_interval(samples, level), bootstrap_p(samples, "greater")
+def _at_best(network):
+    """Similarities and resamples at the best layer, for the regions and their mean."""
+    return [_with_mean(values.max(axis=axis), axis) for axis, values in enumerate(network)]
+
+
+def _at_each(network):
+    """Similarities and resamples at each layer and their mean, for the regions and their mean."""
+    return [_with_mean(_with_mean(values, axis + 1), axis) for axis, values in enumerate(network)]
 
 
 def _with_mean(values, axis):
-    """The values and, behind them, their mean along an axis."""
+    """The values, followed by their mean along an axis."""
     return np.concatenate([values, values.mean(axis=axis, keepdims=True)], axis=axis)
+
+
+def _infer_one_subject(values, samples, level):
+    """The values (...) with interval and p from resampled images (bootstrap, ...)."""
+    return values, *confidence_interval(samples, level), bootstrap_p(samples, "greater")
 
 
 def _numbers(inferred, place):

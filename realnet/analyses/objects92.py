@@ -1,81 +1,61 @@
-"""Chapter 10: real networks against 15 real people, 92 object images."""
+"""Chapter 10: ImageNet networks against the fMRI of 15 subjects, 92 object images."""
 
 import os
-from pathlib import Path
 
 import pandas as pd
 
-from realnet import provenance
 from realnet.activations import compute_model_rdms, prepare_arrays
-from realnet.analyses.common import add_ceilings
+from realnet.analyses.common import add_ceilings, ceilings_of
 from realnet.backbones import EFFICIENTNET_LAYERS, EfficientNetLite0
 from realnet.cornet import LAYERS, load_cornet_s
 from realnet.datasets import objects92
-from realnet.datasets.fetching import FETCH
-from realnet.datasets.files import find_files, find_one, real_folder
+from realnet.datasets.files import find_one, real_folder
 from realnet.errors import MissingInput
-from realnet.settings import project_root
-from realnet.similarity import compare_rdms, noise_ceiling
+from realnet.similarity import compare_rdms
 
 
 def load_if_present(study):
-    """The 92 objects or None, and a sentence that says which.
-
-    They lie below ``REALNET_DATA``, else below ``objects92`` in the study's raw folder or in ``data/raw``.
+    """The 92 objects and the fMRI RDMs, from ``REALNET_DATA``, or ``objects92`` in the study's raw folder or data/raw.
 
     Returns
     -------
     (Dataset or None, str)
+        As :func:`realnet.datasets.objects92.load` returns it, and a sentence that says whether it is there.
     """
-    fetched = project_root() / "data" / "raw" / "objects92"
-    folder = Path(os.environ.get("REALNET_DATA", real_folder(study, "objects92")))
     try:
-        objects = objects92.load(folder)
-        provenance.note(study, *find_files(folder, r".*\.mat"))
-        return objects, "the 92 objects and the RDMs of 15 people are here"
+        objects = objects92.load(os.environ.get("REALNET_DATA", real_folder(study, "objects92")))
     except MissingInput as error:
-        return None, (
-            f"This chapter was left out: {error}. `{FETCH} objects92` brings them to {fetched}, or set"
-            " REALNET_DATA to a folder that holds them; then run this notebook again."
-        )
+        return None, f"This chapter was left out: {error}. Run `realnet data fetch objects92` and this notebook again."
+    return objects, "the 92 objects and the RDMs of 15 subjects are here"
 
 
 def real_networks(study):
-    """ImageNet-trained networks that are at hand: dict name -> (network, layers).
-
-    EfficientNet-Lite0 comes as a package; CORnet-S where ``cornet_s`` in the study's raw folder or in ``data/raw``
-    holds its published weights.
-    """
+    """EfficientNet-Lite0, and CORnet-S if its published weights are here: dict name -> (network, layers)."""
     networks = {"efficientnet-lite0": (EfficientNetLite0(), EFFICIENTNET_LAYERS)}
     try:
         weights = find_one(real_folder(study, "cornet_s"), r"[^.].*\.(pth|pth\.tar)", "the checkpoint of CORnet-S")
     except MissingInput:
         return networks
-    provenance.note(study, weights)
     return networks | {"cornet": (load_cornet_s(weights), LAYERS)}
 
 
 def objects92_table(objects, networks):
-    """Similarity of each layer with EVC and IT of 15 people for the 92 object images (chapter 10).
+    """Similarity of each layer with EVC and IT of 15 subjects for the 92 object images.
 
     Parameters
     ----------
     objects : Dataset
-        As :func:`realnet.datasets.objects92.load` returns it.
     networks : dict name -> (network, layers)
 
     Returns
     -------
     DataFrame
-        ``rho`` per network, layer, region (column ``roi``) and person, with the noise ceilings of the 15 people.
+        ``rho`` per network, layer, region (column ``roi``) and subject, with the noise ceilings of the subjects.
     """
-    images = prepare_arrays(objects.images.values, 224)
-    brains = objects.human_rdms.rename(region="roi")
+    images, brains = prepare_arrays(objects.images.values, 224), objects.human_rdms.rename(region="roi")
     tables = []
     for name, (network, layers) in networks.items():
         rdms = compute_model_rdms(network, images, list(objects.stimulus.values), layers)
-        rho = compare_rdms(rdms, brains).rename("value").to_dataframe()[["value"]].reset_index()
-        tables.append(rho.assign(model=name))
-    table = pd.concat(tables, ignore_index=True)
-    ceilings = {str(roi): noise_ceiling(brains.sel(roi=roi).values) for roi in brains.roi.values}
-    return add_ceilings(table, "roi", ceilings).assign(dataset="objects92", stimulus_set="objects92", metric="rho")
+        tables.append(compare_rdms(rdms, brains).to_dataframe("value")[["value"]].reset_index().assign(model=name))
+    table = add_ceilings(pd.concat(tables, ignore_index=True), "roi", ceilings_of(brains, "roi"))
+    return table.assign(dataset="objects92", stimulus_set="objects92", metric="rho")

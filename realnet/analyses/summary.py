@@ -1,125 +1,100 @@
-"""The landing page: what was found, in one table, beside what was planted where the people are simulated."""
+"""The landing page: the findings of a study in one table, beside the planted truth if the data are simulated."""
 
+import numpy as np
 import pandas as pd
 
 from realnet.analyses.common import REFERENCES
 from realnet.analyses.fmri import own_subject
 from realnet.io import load_table
 
-#: Below this share of ReAlnet's gain, what the null network gains is called small.
-NULL_SHARE = 0.25
+#: Question -> words of the landing page.
+WORDING = {
+    "own subject, natural": "Closer to the subject it was trained on? (natural images)",
+    "own subject, shapes": "... with artificial shapes",
+    "shuffled": "Gain of networks trained on shuffled pairs",
+    "other subjects, natural": "Closer to the fMRI of other subjects?",
+    "eeg": "Closer to the EEG of other subjects in layer IT?",
+    "dimensions": "Dimensions that rise most in IT",
+}
 
 
 def summary_table(study):
-    """The findings of a study, one row a question and reference.
+    """The findings of a study, one row per question and reference.
 
     Returns
     -------
     DataFrame
-        ``question``, ``reference``, ``metric`` (what ``value`` is), ``value``, ``found`` of ``n`` (people, networks or
-        times that show it) and ``detail``.
+        ``question``, ``reference``, ``metric`` (what ``value`` is), ``value``, ``found`` of ``n`` (subjects, networks,
+        times or dimensions that show it) and ``detail``.
     """
-    own = _mean_differences(own_subject(load_table(study, "fmri_within_subject")))
-    rows = []
+    rows, mean = [], "metric == 'difference' and roi == 'mean' and reference == @reference"
     for reference in REFERENCES:
-        for stimulus_set in study.fmri.test_sets:
-            rows.append(_closer(own, reference, "own subject", stimulus_set))
-        rows.append(_null_share(own, reference))
+        own = own_subject(load_table(study, "fmri_within_subject")).query(mean)
+        rows += [_closer(own, reference, "own subject", name) for name in study.fmri.test_sets]
+        rows.append(_shuffled_share(own, reference))
         if study.fmri.other_subjects:
-            others = _mean_differences(load_table(study, "fmri_across_subjects"))
-            rows.append(_closer(others[others.subject == "mean"], reference, "other people", "natural"))
+            others = load_table(study, "fmri_across_subjects").query(f"{mean} and subject == 'mean'")
+            rows.append(_closer(others, reference, "other subjects", "natural"))
         if study.eeg.subjects:
-            rows += _eeg_rows(load_table(study, "eeg"), reference)
-            rows += _dimension_rows(load_table(study, "object_dimensions"), reference)
-    return pd.DataFrame(rows)
+            chosen = "metric == 'difference' and model == 'realnet' and reference == @reference"
+            rows += _eeg_rows(load_table(study, "eeg").query(chosen), reference)
+            rows.append(_dimensions(load_table(study, "object_dimensions").query(chosen), reference))
+    return pd.DataFrame(rows, columns=["question", "reference", "metric", "value", "found", "n", "detail"])
 
 
 def readable(summary, truth=None):
-    """The summary as the landing page shows it: one row a question, one column a reference, and the planted truth.
+    """The summary as the landing page shows it: one row per question, one column per reference.
 
     Parameters
     ----------
-    summary : DataFrame
-        From :func:`summary_table`.
-    truth : dict of DataFrame, optional
-        From :func:`simulation.read_truth`.
+    summary : DataFrame of :func:`summary_table`
+    truth : dict, optional
+        ``dimensions``: DataFrame with columns ``dimension beyond_categories``; adds the column ``planted``.
     """
-    found = list(dict.fromkeys(summary.question))
-    named = ("own subject, natural", "own subject, shapes", "own subject, letters")
-    further = [question for question in found if question.startswith("own subject, ") and question not in named]
-    wording = {
-        "own subject, natural": "Closer to the brain that taught it? (natural images)",
-        "own subject, shapes": "... with artificial shapes",
-        "own subject, letters": "... with letters",
-        **{question: f"... with {question.split(', ')[1]}" for question in further},
-        "null networks": "Gain of networks trained on shuffled pairs",
-        "other people, natural": "Closer to other people's fMRI?",
-        "eeg": "Closer to other people's EEG in layer IT?",
-        "dimensions": "Dimensions that rise most in IT",
-    }
-    wording = {question: words for question, words in wording.items() if question in found}
-    table = summary[summary.question.isin(wording)].pivot(index="question", columns="reference", values="detail")
-    table = table.reindex(list(wording))[list(REFERENCES)]
-    table.columns = [f"ReAlnet against {'CORnet' if name == 'cornet' else 'Control'}" for name in REFERENCES]
+    own = {name: f"... with {name.split(', ')[1]}" for name in summary.question if name.startswith("own subject, ")}
+    wording = {name: (own | WORDING)[name] for name in summary.question if name in own | WORDING}
+    table = summary.pivot(index="question", columns="reference", values="detail").loc[list(wording), list(REFERENCES)]
+    table.columns = ["ReAlnet against CORnet", "ReAlnet against Control"]
     if truth is not None:
-        beyond = truth["dimensions"].query("beyond_categories").dimension
-        outside = "not planted: unlike the training images"
-        planted = dict.fromkeys(wording, "yes: all people share their sources") | {
-            "own subject, shapes": outside,
-            "own subject, letters": outside,
-            "null networks": "none: images and responses do not belong together",
-            "dimensions": " and ".join(beyond),
-        }
+        planted = dict.fromkeys(wording, "yes: all subjects share their sources")
+        planted |= dict.fromkeys(own.keys() - {"own subject, natural"}, "not planted: unlike the training images")
+        planted["shuffled"] = "none: images and responses do not belong together"
+        planted["dimensions"] = " and ".join(truth["dimensions"].query("beyond_categories").dimension)
         table["planted"] = pd.Series(planted)
     return table.rename(index=wording).rename_axis("question")
 
 
-def _mean_differences(table):
-    """Rows of differences in the mean over regions."""
-    return table[(table.metric == "difference") & (table.roi == "mean")]
+def _closer(rows, reference, question, stimulus_set):
+    """For how many subjects (or networks) the interval of the difference is above 0."""
+    rows = rows[(rows.model == "realnet") & (rows.stimulus_set == stimulus_set)]
+    found, values = int((rows.lower > 0).sum()), rows.value
+    detail = f"{found} of {len(rows)}; {values.mean():+.3f} on average ({values.min():+.3f} to {values.max():+.3f})"
+    return f"{question}, {stimulus_set}", reference, "difference", values.mean(), found, len(rows), detail
 
 
-def _closer(table, reference, question, stimulus_set):
-    """In how many people (or networks) the interval of the difference lies above 0."""
-    chosen = (table.model == "realnet") & (table.reference == reference) & (table.stimulus_set == stimulus_set)
-    rows = table[chosen]
-    found, n = int((rows.lower > 0).sum()), len(rows)
-    detail = f"{found} of {n}; {rows.value.mean():+.3f} on average ({rows.value.min():+.3f} to {rows.value.max():+.3f})"
-    return {"question": f"{question}, {stimulus_set}", "reference": reference, "metric": "difference",
-            "value": rows.value.mean(), "found": found, "n": n, "detail": detail}  # fmt: skip
-
-
-def _null_share(own, reference):
-    """How much of ReAlnet's gain a network gains that was trained on shuffled pairs (natural images)."""
-    rows = own[(own.reference == reference) & (own.stimulus_set == "natural")]
-    gain = rows.groupby("model").value.mean()
+def _shuffled_share(own, reference):
+    """The gain of networks trained on shuffled pairs as a share of ReAlnet's (natural images); found: below 25 %."""
+    gain = own[own.stimulus_set == "natural"].groupby("model").value.mean()
     if "shuffled" not in gain:
-        return {"question": "null networks", "reference": reference, "metric": "share", "detail": "not trained"}
+        return "shuffled", reference, "share", np.nan, np.nan, np.nan, "not trained"
     share = gain["shuffled"] / gain["realnet"]
-    return {"question": "null networks", "reference": reference, "metric": "share", "value": share,
-            "found": int(share < NULL_SHARE), "n": 1,
-            "detail": f"{gain['shuffled']:+.3f}, {share:.0%} of ReAlnet's"}  # fmt: skip
+    detail = f"{gain['shuffled']:+.3f}, {share:.0%} of ReAlnet's"
+    return "shuffled", reference, "share", share, int(share < 0.25), 1, detail
 
 
-def _eeg_rows(eeg, reference):
-    """At how many times after the image each layer is significantly closer."""
-    rows = eeg[(eeg.metric == "difference") & (eeg.model == "realnet") & (eeg.reference == reference)]
-    result = []
+def _eeg_rows(rows, reference):
+    """At how many times each layer is significantly closer."""
     for layer, times in rows.groupby("layer"):
-        closer = times[(times.p < 0.05) & (times.value > 0)]
+        closer, most = times[(times.p < 0.05) & (times.value > 0)], times.value.max()
         when = f", {1000 * closer.time.min():.0f} to {1000 * closer.time.max():.0f} ms" if len(closer) else ""
-        detail = f"{len(closer)} of {len(times)} times{when}; {times.value.max():+.3f} at most"
+        detail = f"{len(closer)} of {len(times)} times{when}; {most:+.3f} at most"
         name = "eeg" if layer == "IT" else f"eeg, {layer}"
-        result.append({"question": name, "reference": reference, "metric": "difference", "value": times.value.max(),
-                       "found": len(closer), "n": len(times), "detail": detail})  # fmt: skip
-    return result
+        yield name, reference, "difference", most, len(closer), len(times), detail
 
 
-def _dimension_rows(dimensions, reference):
-    """Which dimensions rise most in IT, and whether their interval lies above 0."""
-    rows = dimensions[(dimensions.metric == "difference") & (dimensions.model == "realnet")]
-    rows = rows[rows.reference == reference].sort_values("value", ascending=False)
-    top = rows.head(2)
-    names = ", ".join(f"{name} {value:+.3f}" for name, value in zip(top.dimension, top.value, strict=True))
-    return [{"question": "dimensions", "reference": reference, "metric": "difference", "value": top.value.iloc[0],
-             "found": int(((rows.lower > 0) & (rows.p < 0.05)).sum()), "n": len(rows), "detail": names}]  # fmt: skip
+def _dimensions(rows, reference):
+    """The two dimensions that rise most in IT, and how many have an interval above 0."""
+    rows = rows.sort_values("value", ascending=False)
+    detail = ", ".join(f"{row.dimension} {row.value:+.3f}" for row in rows.head(2).itertuples())
+    found = int(((rows.lower > 0) & (rows.p < 0.05)).sum())
+    return "dimensions", reference, "difference", rows.value.iloc[0], found, len(rows), detail

@@ -1,11 +1,11 @@
-"""A study without recordings: random RDMs of networks, people and dimensions where the notebooks would leave them."""
+"""A study without recordings: random RDMs of networks, subjects and dimensions, as the notebooks would write them."""
 
 import numpy as np
 import pytest
 
 from realnet.analyses.common import main_networks
 from realnet.cornet import LAYERS
-from realnet.io import model_rdms_path, prepared_path, save_arrays
+from realnet.io import save_model_rdms, save_prepared
 from realnet.rdm import correlation_rdm, difference_rdm, labelled
 from realnet.settings import Study
 
@@ -15,7 +15,7 @@ ROIS = ("V1", "LOC")
 
 @pytest.fixture(scope="session")
 def study(tmp_path_factory):
-    """Two taught subjects, two other people, four EEG subjects; the RDM of ReAlnet resembles everybody's."""
+    """Two fMRI subjects, two other subjects, four EEG subjects; the RDMs of ReAlnet are similar to those of all."""
     patch = pytest.MonkeyPatch()
     patch.setenv("REALNET_ROOT", str(tmp_path_factory.mktemp("root")))
     study = Study.model_validate({
@@ -37,21 +37,21 @@ def study(tmp_path_factory):
             name: labelled(noisy(name, noises[network.model], len(LAYERS)), ids[name], ("layer",), layer=list(LAYERS))
             for name in study.stimulus_sets
         }
-        save_arrays(model_rdms_path(study, network), rdms)
+        save_model_rdms(study, network, rdms)
     people = {"subject": ["sub-01", "sub-02"], "roi": list(ROIS)}
     fmri = {
         name: labelled(noisy(name, 0.7, 2, len(ROIS)), ids[name], ("subject", "roi"), **people)
         for name in study.fmri.test_sets
     }
-    save_arrays(prepared_path(study, "shen2019_rdms"), fmri)
-    save_arrays(prepared_path(study, "horikawa2017_rdms"), {"natural": fmri["natural"]})
+    save_prepared(study, "shen2019_rdms", fmri)
+    save_prepared(study, "horikawa2017_rdms", {"natural": fmri["natural"]})
     eeg = labelled(
         noisy("things", 1.0, 4, 5), ids["things"], ("subject", "time"),
         subject=[f"sub-{i:02d}" for i in range(1, 5)], time=[0.0, 0.01, 0.02, 0.03, 0.04],
     )  # fmt: skip
-    save_arrays(prepared_path(study, "things_eeg2_rdms"), {"things": eeg})
+    save_prepared(study, "things_eeg2_rdms", {"things": eeg})
     dimensions = labelled(difference_rdm(truth["things"].T), ids["things"], ("dimension",), dimension=list("abcdef"))
-    save_arrays(prepared_path(study, "things_dimensions_rdms"), {"things": dimensions})
+    save_prepared(study, "things_dimensions_rdms", {"things": dimensions})
     yield study
     patch.undo()
 

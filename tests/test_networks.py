@@ -1,0 +1,106 @@
+"""A network of a study: which images it is trained on, and what is written and read back."""
+
+import json
+import warnings
+
+import numpy as np
+import pandas as pd
+import pytest
+import torch
+import xarray as xr
+from PIL import Image
+from safetensors import safe_open
+from scipy.spatial.distance import pdist
+
+from realnet import networks
+from realnet.activations import normalise
+from realnet.cornet import LAYERS, CORnetS
+from realnet.errors import InvalidInput, MissingInput
+from realnet.io import load_model_rdms, load_table, save_prepared
+from realnet.networks import load_network, load_stimuli, save_network, train_network, weights_path
+from realnet.settings import Study
+
+
+@pytest.fixture
+def study(tmp_path, monkeypatch):
+    """Eight training images and five test images of 32 x 32 pixels, and a narrow CORnet-S."""
+    monkeypatch.setenv("REALNET_ROOT", str(tmp_path))
+    study = Study.model_validate({
+        "name": "small", "description": "small", "network": {"image_size": 32}, "eeg": {"subjects": []},
+        "fmri": {"test_sets": ["natural"], "subjects": [1]},
+        "training": {"betas": [40], "epochs": 1, "batch_size": 4, "learning_rate": 1e-3},
+    })  # fmt: skip
+    rng, rows = np.random.default_rng(0), []
+    for name, n in (("training", 8), ("natural", 5)):
+        for i in range(n):
+            rows.append((name, f"0{i}", tmp_path / f"{name}-{i}.png" if i else f"{name}-0.png"))
+            Image.fromarray(rng.integers(0, 256, (32, 32, 3), np.uint8)).save(tmp_path / f"{name}-{i}.png")
+    study.prepared.mkdir(parents=True)
+    table = pd.DataFrame(rows, columns=["stimulus_set", "stimulus", "path"])
+    table.to_csv(study.prepared / "stimuli.csv", index=False)
+    ids = {name: part.stimulus.tolist() for name, part in table.groupby("stimulus_set")}
+    components = {
+        name: xr.DataArray(rng.normal(size=(len(ids[of]), 3)), dims=(dim, "component"), coords={dim: ids[of]})
+        for name, of, dim in (("components", "training", "stimulus"), ("test_components", "natural", "test_stimulus"))
+    }
+    save_prepared(study, "targets_sub-01", components)
+    torch.manual_seed(0)
+    study.raw_folder("cornet_s").mkdir(parents=True)
+    torch.save(CORnetS(width=0.0625, n_classes=4).state_dict(), study.raw_folder("cornet_s") / "weights.pth")
+    return study
+
+
+def test_images_are_those_of_the_list_in_its_order_and_decoded_once(study, tmp_path, monkeypatch):
+    stimulus, images = load_stimuli(study, "natural")
+    assert stimulus == ["00", "01", "02", "03", "04"]
+    for i, image in enumerate(images):
+        assert (np.asarray(Image.open(tmp_path / f"natural-{i}.png")) == image.permute(1, 2, 0).numpy()).all()
+    assert load_stimuli(study, "natural")[1] is images
+    with pytest.raises(MissingInput, match=r"no images 'things'.*01_data"):
+        load_stimuli(study, "things")
+    (study.prepared / "stimuli.csv").unlink()
+    with pytest.raises(MissingInput, match=r"stimuli\.csv is missing: run notebooks/01_data\.ipynb"):
+        load_stimuli(study, "natural")
+
+
+def test_a_trained_network_is_read_back_with_its_rdms_and_what_made_it(study):
+    network = study.find_network(1, 40, 0)
+    model, history = train_network(study, network, "cpu", progress=False)
+    rdms = save_network(study, network, model, history)
+    assert not list(weights_path(study, network).parent.glob("*.checkpoint"))
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        loaded = load_network(study, network)
+    images = load_stimuli(study, "natural")[1]
+    with torch.no_grad():
+        assert torch.equal(loaded(normalise(images)), model.realnet(normalise(images)))
+        units = loaded.activations(normalise(images))["IT"].flatten(1).double()
+    np.testing.assert_allclose(rdms["natural"].sel(layer="IT"), pdist(units, "correlation"), atol=1e-6)
+    xr.testing.assert_equal(load_model_rdms(study, "natural", [network])[0].drop_vars("network"), rdms["natural"])
+    assert tuple(rdms["natural"].layer.values) == LAYERS
+    with safe_open(weights_path(study, network), "pt") as file:
+        about = file.metadata()
+    assert json.loads(about["settings"])["training"]["epochs"] == 1 and about["commit"]
+    assert (about["model"], about["trained_on"], about["beta"], about["seed"]) == ("realnet", "sub-01", "40.0", "0")
+    table = load_table(study, f"training/{network.stem}")
+    np.testing.assert_allclose(table.value, history.value)
+    longer = study.model_copy(update={"training": study.training.model_copy(update={"epochs": 2})})
+    with pytest.warns(UserWarning, match=r"sub-01_beta-40_seed-0\.safetensors was made with training"):
+        load_network(longer, network)
+
+
+def test_cornet_is_not_trained_and_the_shuffled_network_gets_the_same_responses_in_another_order(study, monkeypatch):
+    cornet, history = train_network(study, study.find_network(), "cpu")
+    assert torch.equal(cornet.V1.conv1.weight, networks.load_pretrained(study).V1.conv1.weight) and history.empty
+    seen = []
+    monkeypatch.setattr(networks, "align", lambda *arguments, **options: seen.append(arguments[2]))
+    for shuffled in (False, True):
+        train_network(study, study.find_network(1, 40, 0, shuffled), "cpu")
+    assert not np.array_equal(*seen) and np.array_equal(np.sort(seen[0], axis=0), np.sort(seen[1], axis=0))
+
+
+def test_responses_in_another_order_than_the_images_are_refused(study):
+    table = pd.read_csv(study.prepared / "stimuli.csv", dtype=str)
+    table.iloc[::-1].to_csv(study.prepared / "stimuli.csv", index=False)
+    with pytest.raises(InvalidInput, match=r"training images and responses differ in order.*01_data"):
+        train_network(study, study.find_network(1, 40, 0), "cpu")
