@@ -44,11 +44,9 @@ class BData:
 
     def columns(self, key):
         """Columns where ``key`` is 1: boolean array (n_columns,)."""
-        if key not in self.metadata:
-            raise ValueError(f"it has no key {key}, only {', '.join(self.metadata)}")
-        value = self.metadata[key]
+        value = self.metadata.get(key, np.array(np.inf))
         if not np.isin(value[~np.isnan(value)], (0, 1)).all():
-            raise ValueError(f"{key} marks columns by other numbers than 1")
+            raise ValueError(f"{key} does not mark columns by 1; its keys are {', '.join(self.metadata)}")
         return value == 1
 
     def labels(self, key):

@@ -43,11 +43,11 @@ def load(path, names, n_stimuli, n_repeats, *, subject, mean=True, data_type=Non
             for row, sample in zip(which, bdata.samples(voxels, rows), strict=True):
                 responses[row] += sample
         responses /= n_repeats if mean else 1
-        keys = [key for key in bdata.metadata if key.startswith("ROI_") and bdata.columns(key)[voxels].any()]
+        keys = [key for key in bdata.metadata if key.startswith("ROI_") and bdata.columns(key).any()]
         # V4 is ROI_hV4 in Shen's files and ROI_V4 in Horikawa's
         masks = {key.removeprefix("ROI_").replace("hV4", "V4"): bdata.columns(key)[voxels] for key in keys}
-        if absent := _REQUIRED_ROIS.difference(masks):
-            raise ValueError(f"no voxel is in {', '.join(absent)}")
+        if (absent := _REQUIRED_ROIS.difference(masks)) or any(bdata.columns(key)[~voxels].any() for key in keys):
+            raise ValueError(f"no voxel is in {', '.join(absent) or 'some columns that its ROIs mark'}")
         # voxels outside all ROIs are never used, and some lie outside the brain in a run of a whole-brain file
         bad = ~np.isfinite(responses).all(axis=0) & np.any(list(masks.values()), axis=0)
         if bad.any():
@@ -82,7 +82,7 @@ def stimulus_name(number):
     synset, _, image = f"{number:f}".partition(".")  # six decimals: str would lose the zero at the end
     # a double of this size is less than 1e-8 away from its six decimals
     if not 1e5 <= number < 1e8 or abs(float(f"{number:f}") - number) > 1e-8 or int(image) == 0:
-        raise ValueError(f"label {number} names no image, and the published list stimulus_*.tsv is not beside the file")
+        raise ValueError(f"label {number} names no image: expected the published list stimulus_*.tsv beside the file")
     return f"n{int(synset):08d}_{int(image)}"
 
 

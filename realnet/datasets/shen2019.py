@@ -85,8 +85,10 @@ def _design(root, split):
         try:
             lines = [line.split("\t") for line in path.read_text(encoding="utf-8").splitlines() if line]
             names = {int(line[-1]): line[0].strip() for line in lines}
+            if not len(lines) == len(set(names.values()) - {""}) == SPLITS[split].n_stimuli:
+                raise ValueError(f"{len(names)} images")
         except ValueError as error:
-            raise InvalidInput(f"{path}: expected lines of name, two numbers and image_index ({error})") from error
+            raise InvalidInput(f"{path}: expected each image once, its image_index last ({error})") from error
     return names, *SPLITS[split][:2]
 
 

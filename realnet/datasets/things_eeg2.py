@@ -43,7 +43,8 @@ def load(root, subject, split="test", *, window=None):
     try:
         coordinates = {name: ("stimulus", metadata[name].to_numpy(str)) for name in metadata}
         coordinates |= {"channel": list(content["ch_names"]), "time": np.round(np.asarray(content["times"], float), 6)}
-        eeg = xr.DataArray(content["preprocessed_eeg_data"], coordinates, ("stimulus", "repeat", "channel", "time"))
+        data = np.atleast_1d(content["preprocessed_eeg_data"])  # xarray would repeat a scalar
+        eeg = xr.DataArray(data, coordinates, ("stimulus", "repeat", "channel", "time"))
         kept = eeg.channel.isin(CHANNELS).values  # the file may hold all 63
         if sorted(eeg.channel.values[kept]) != sorted(CHANNELS) or not (np.diff(eeg.time) > 0).all():
             raise ValueError(f"the channels are {', '.join(eeg.channel.values)}, or the times do not rise")

@@ -9,13 +9,11 @@ N_VOXELS = 24
 
 def image_names(split):
     """Names of a split, in sorted order."""
-    n = shen2019.SPLITS[split].n_stimuli
-    if split == "shapes":
-        return list(shen2019.SHAPE_NAMES)
-    if split == "letters":
-        return list(shen2019.LETTER_NAMES)
+    if split in ("shapes", "letters"):
+        return list(shen2019.SHAPE_NAMES if split == "shapes" else shen2019.LETTER_NAMES)
     first = 1_440_000 if split == "natural" else 2_000_000
     # image numbers that end in zeros or have few digits are where the '%f' rule matters
+    n = shen2019.SPLITS[split].n_stimuli
     return sorted(f"n{first + i // 8:08d}_{(i % 8 + 1) * 10 ** (i % 5)}" for i in range(n))
 
 
