@@ -6,7 +6,7 @@ import numpy as np
 import torch
 
 from realnet.cornet import LAYERS
-from realnet.datasets.stimuli import open_image, square_image
+from realnet.datasets.files import open_image, square_image
 from realnet.rdm import correlation_rdm, labelled
 
 #: A layer after the four: the spatial average of IT, which the decoder reads.

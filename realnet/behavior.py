@@ -9,8 +9,7 @@ import numpy as np
 import torch
 
 from realnet.activations import batches, load_images, normalise, pick_device
-from realnet.datasets.files import find_files
-from realnet.datasets.stimuli import IMAGE
+from realnet.datasets.files import IMAGE, find_files
 from realnet.errors import InvalidInput, MissingInput
 
 

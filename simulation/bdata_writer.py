@@ -1,4 +1,4 @@
-"""Writes responses in BData, the published layout of the fMRI (see :mod:`realnet.datasets.bdata`)."""
+"""Writes responses in BData, the published layout of the fMRI (see :mod:`realnet.datasets.kamitani`)."""
 
 import re
 from pathlib import Path

@@ -3,6 +3,7 @@
 import numpy as np
 import pytest
 import torch
+from simulation.people import write_file
 from sklearn.metrics import cohen_kappa_score, top_k_accuracy_score
 from torch import nn
 from torchvision.datasets import ImageFolder
@@ -13,7 +14,6 @@ from realnet.backbones import EfficientNetLite0
 from realnet.behavior import category_decisions, classify, is_in_top
 from realnet.datasets import geirhos2021
 from realnet.errors import InvalidInput, MissingInput
-from simulation.people import write_file
 
 
 @pytest.fixture

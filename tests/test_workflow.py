@@ -4,7 +4,6 @@ A copy of the repository holds small notebooks under the real names that write t
 Snakefile runs from end to end within seconds.
 """
 
-import json
 import os
 import re
 import shutil

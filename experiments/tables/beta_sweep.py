@@ -3,7 +3,7 @@
 import pandas as pd
 from scipy import stats
 
-from realnet.analyses.common import t_interval
+from realnet.analyses import t_interval
 
 #: Measures of the kept sweep for each curve: (measure, part, or None for the mean over parts).
 KEPT_CURVES = {

@@ -13,7 +13,7 @@ from typing import NamedTuple
 import numpy as np
 import pandas as pd
 
-from realnet.analyses.common import REFERENCES
+from realnet.analyses import REFERENCES
 from realnet.backbones import EfficientNetLite0
 from realnet.behavior import category_decisions, classify_files, error_consistency, find_validation_images, is_in_top
 from realnet.datasets import geirhos2021

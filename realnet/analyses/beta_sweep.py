@@ -2,7 +2,7 @@
 
 import pandas as pd
 
-from realnet.analyses.common import REFERENCES, reference_stem, t_interval
+from realnet.analyses import REFERENCES, reference_stem, t_interval
 from realnet.analyses.fmri import fmri_differences
 from realnet.io import load_model_rdms, load_prepared
 from realnet.settings import Network

@@ -4,7 +4,7 @@ import numpy as np
 import pandas as pd
 import xarray as xr
 
-from realnet.analyses.common import REFERENCES, tidy
+from realnet.analyses import REFERENCES, tidy
 from realnet.io import load_model_rdms, load_prepared
 from realnet.similarity import FeatureRDMs, partial_spearman
 from realnet.statistics import bootstrap_p, bootstrap_partial_spearman, confidence_interval, fdr

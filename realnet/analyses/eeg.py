@@ -5,7 +5,7 @@ import pandas as pd
 import xarray as xr
 from scipy import stats
 
-from realnet.analyses.common import REFERENCES, add_ceilings, ceilings_of, kinds_of, tidy
+from realnet.analyses import REFERENCES, add_ceilings, ceilings_of, kinds_of, tidy
 from realnet.io import load_model_rdms, load_prepared
 from realnet.similarity import compare_rdms, improvement
 from realnet.statistics import cluster_test

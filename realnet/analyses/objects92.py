@@ -5,7 +5,7 @@ import os
 import pandas as pd
 
 from realnet.activations import compute_model_rdms, prepare_arrays
-from realnet.analyses.common import add_ceilings, ceilings_of
+from realnet.analyses import add_ceilings, ceilings_of
 from realnet.backbones import EFFICIENTNET_LAYERS, EfficientNetLite0
 from realnet.cornet import LAYERS, load_cornet_s
 from realnet.datasets import objects92

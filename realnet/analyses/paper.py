@@ -10,7 +10,7 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
-from realnet.analyses.common import t_interval
+from realnet.analyses import t_interval
 from realnet.analyses.dimensions import top_dimensions
 from realnet.io import load_table
 

@@ -3,7 +3,7 @@
 import numpy as np
 import pandas as pd
 
-from realnet.analyses.common import REFERENCES
+from realnet.analyses import REFERENCES
 from realnet.analyses.fmri import own_subject
 from realnet.io import load_table
 

@@ -13,8 +13,7 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
-from realnet.datasets.files import find_files, find_one
-from realnet.datasets.stimuli import IMAGE
+from realnet.datasets.files import IMAGE, find_files, find_one
 from realnet.errors import InvalidInput, MissingInput
 
 COLUMNS = ("subj", "session", "trial", "rt", "object_response", "category", "condition", "imagename")

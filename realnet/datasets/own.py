@@ -17,9 +17,8 @@ import numpy as np
 import pandas as pd
 import xarray as xr
 
-from realnet.datasets.files import subject_number
-from realnet.datasets.fmri import roi_coordinates
-from realnet.datasets.stimuli import has_transparent_pixels
+from realnet.datasets.files import has_transparent_pixels, subject_number
+from realnet.datasets.kamitani import roi_coordinates
 from realnet.errors import InvalidInput, MissingInput
 
 

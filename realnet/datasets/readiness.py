@@ -5,8 +5,7 @@ from pathlib import Path
 import pandas as pd
 
 from realnet.datasets import horikawa2017, own, shen2019, things_dimensions, things_eeg2
-from realnet.datasets.files import find_one
-from realnet.datasets.stimuli import find_images
+from realnet.datasets.files import find_images, find_one
 from realnet.errors import MissingInput, RealnetError
 from realnet.io import whole_file
 from realnet.settings import project_root

@@ -9,8 +9,8 @@ from collections import namedtuple
 import numpy as np
 
 from realnet.datasets import kamitani
-from realnet.datasets.bdata import open_bdata
 from realnet.datasets.files import find_files, find_one, subject_number
+from realnet.datasets.kamitani import open_bdata
 from realnet.errors import InvalidInput
 
 N_SUBJECTS = 3

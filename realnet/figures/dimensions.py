@@ -5,7 +5,7 @@ import numpy as np
 from realnet.errors import InvalidInput
 from realnet.figures import style
 from realnet.figures.fmri import SIGNIFICANT_KEY, draw_forest, draw_groups
-from realnet.figures.images import as_images, show_image
+from realnet.figures.style import as_images, show_image
 
 #: Inches between two dimensions in a list of them.
 ROW = 0.21

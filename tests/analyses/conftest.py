@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from realnet.analyses.common import main_networks
+from realnet.analyses import main_networks
 from realnet.cornet import LAYERS
 from realnet.io import save_model_rdms, save_prepared
 from realnet.rdm import correlation_rdm, difference_rdm, labelled

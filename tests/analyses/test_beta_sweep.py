@@ -5,8 +5,8 @@ import pytest
 from scipy import stats
 from scipy.stats import spearmanr
 
+from realnet.analyses import main_networks, t_interval
 from realnet.analyses.beta_sweep import at_beta, beta_curve
-from realnet.analyses.common import main_networks, t_interval
 from realnet.analyses.fmri import fmri_differences
 from realnet.io import load_model_rdms, load_prepared
 

@@ -5,9 +5,8 @@ import pandas as pd
 import pytest
 from scipy import stats
 
-from realnet.analyses import paper
+from realnet.analyses import main_networks, paper
 from realnet.analyses.beta_sweep import beta_curve
-from realnet.analyses.common import main_networks
 from realnet.analyses.dimensions import dimension_table
 from realnet.analyses.eeg import eeg_table
 from realnet.analyses.fmri import fmri_differences, similarity_table

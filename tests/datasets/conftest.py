@@ -4,7 +4,6 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from file_server import server  # noqa: F401
 from published_files import N_VOXELS, image_names, roi_masks
 
 from realnet.datasets import shen2019

@@ -6,8 +6,7 @@ import numpy as np
 import pytest
 from bdpy import BData as BdpyData
 
-from realnet.datasets.bdata import open_bdata
-from realnet.datasets.kamitani import stimulus_name
+from realnet.datasets.kamitani import open_bdata, stimulus_name
 from realnet.errors import InvalidInput
 from simulation.bdata_writer import stimulus_id, write_bdata
 

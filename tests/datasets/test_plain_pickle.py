@@ -6,7 +6,7 @@ import pickle
 import numpy as np
 import pytest
 
-from realnet.datasets.plain_pickle import load_dict
+from realnet.datasets.things_eeg2 import load_dict
 from realnet.errors import InvalidInput
 
 CONTENT = {

@@ -2,7 +2,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from realnet.datasets.stimuli import find_images, open_image, square_image
+from realnet.datasets.files import find_images, open_image, square_image
 from realnet.errors import InvalidInput, MissingInput
 
 FILES = ("a/n01443537_22563.JPEG", "a/b/colorExpStim04_red_+.tiff", "letter_black_img011_A.tif", "c/x.y.png", "d/e.JPG")

@@ -28,7 +28,9 @@ def test_eeg_marks_stand_exactly_where_p_is_below_05_and_are_open_where_realnet_
     figure = figures.plot_eeg_similarity(tables.eeg)
     for axes, layer in zip(figure.axes, LAYERS, strict=True):
         for reference, label in (("cornet", "vs CORnet"), ("control", "vs Control")):
-            rows = tables.eeg[(tables.eeg.metric == "difference") & (tables.eeg.layer == layer) & (tables.eeg.reference == reference)]
+            rows = tables.eeg[
+                (tables.eeg.metric == "difference") & (tables.eeg.layer == layer) & (tables.eeg.reference == reference)
+            ]
             for which, side in ((rows.value > 0, "closer"), (rows.value <= 0, "farther")):
                 expected = 1000 * rows.time[(rows.p < 0.05) & which]
                 np.testing.assert_allclose(np.sort(points(axes, f"{label} {side}, p < .05")[0]), expected)
@@ -46,13 +48,17 @@ def test_the_noise_ceiling_is_the_tables_and_cut_with_a_note_far_above_the_curve
 
 
 def test_eeg_figures_do_without_tests_ceilings_and_control(tables):
-    bare = tables.eeg[(tables.eeg.metric == "rho") & (tables.eeg.model != "control")].assign(ceiling_lower=np.nan, ceiling_upper=np.nan)
+    bare = tables.eeg[(tables.eeg.metric == "rho") & (tables.eeg.model != "control")].assign(
+        ceiling_lower=np.nan, ceiling_upper=np.nan
+    )
     assert legend_texts(figures.plot_eeg_similarity(bare)) == ["CORnet ± SEM", "ReAlnet ± SEM"]
 
 
 def test_eeg_improvement_has_gaps_where_there_is_no_ratio(tables):
     figure = figures.plot_eeg_improvement(tables.eeg)
-    rows = tables.eeg[(tables.eeg.metric == "improvement") & (tables.eeg.layer == "V4") & (tables.eeg.reference == "control")]
+    rows = tables.eeg[
+        (tables.eeg.metric == "improvement") & (tables.eeg.layer == "V4") & (tables.eeg.reference == "control")
+    ]
     drawn = line(figure.axes[2], "vs Control").get_ydata()
     np.testing.assert_allclose(drawn, 100 * rows.value)
     assert np.isnan(drawn[:5]).all() and "Gap: reference not above 0" in legend_texts(figure)

@@ -8,8 +8,7 @@ from scipy import stats
 from scipy.spatial.distance import squareform
 
 from realnet.errors import InvalidInput
-from realnet.figures.images import plot_images, plot_rdms
-from realnet.figures.study import plot_beta_curves, plot_headline, plot_objects92, plot_training
+from realnet.figures.study import plot_beta_curves, plot_headline, plot_images, plot_objects92, plot_rdms, plot_training
 from realnet.figures.style import MODELS
 
 
@@ -59,9 +58,15 @@ def test_objects92_shows_mean_and_sem_over_subjects_and_the_ceiling_and_other_la
 
 def test_headline_has_the_three_results(tables):
     top, middle, bottom = plot_headline(tables.fmri, tables.eeg, tables.dimensions).axes
-    best = tables.fmri[(tables.fmri.layer == "best") & (tables.fmri.stimulus_set == "natural") & (tables.fmri.model == "realnet")]
+    best = tables.fmri[
+        (tables.fmri.layer == "best") & (tables.fmri.stimulus_set == "natural") & (tables.fmri.model == "realnet")
+    ]
     np.testing.assert_allclose(line(top, "ReAlnet").get_ydata(), best.groupby("roi").value.mean()[ROIS])
-    it = tables.eeg[(tables.eeg.metric == "rho") & (tables.eeg.layer == "IT") & (tables.eeg.model == "realnet")].groupby("time").value.mean()
+    it = (
+        tables.eeg[(tables.eeg.metric == "rho") & (tables.eeg.layer == "IT") & (tables.eeg.model == "realnet")]
+        .groupby("time")
+        .value.mean()
+    )
     assert any(len(x.get_ydata()) == 20 and np.allclose(x.get_ydata(), it) for x in middle.lines)
     rows = tables.dimensions[(tables.dimensions.metric == "difference") & (tables.dimensions.model == "realnet")]
     names = rows[rows.reference == REFERENCES[0]].sort_values("value", ascending=False).dimension

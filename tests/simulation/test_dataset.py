@@ -12,7 +12,7 @@ from scipy.stats import spearmanr
 from realnet.activations import load_images, normalise
 from realnet.cornet import load_cornet_s
 from realnet.datasets import horikawa2017, shen2019, things_dimensions, things_eeg2
-from realnet.datasets.stimuli import find_images
+from realnet.datasets.files import find_images
 from realnet.errors import InvalidInput
 from realnet.settings import SimulationSettings
 from simulation import dataset, images, published, read_truth, responses, write_simulated_data
