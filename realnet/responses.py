@@ -7,13 +7,11 @@ from sklearn.decomposition import PCA
 from sklearn.preprocessing import StandardScaler
 from tqdm import tqdm
 
-from realnet.datasets import horikawa2017, own, shen2019, things_dimensions, things_eeg2
+from realnet.datasets import horikawa2017, things_dimensions, things_eeg2
+from realnet.datasets.readiness import TRAINING_FMRI
 from realnet.decoding import decoding_rdm
 from realnet.errors import InvalidInput
 from realnet.rdm import correlation_rdm, difference_rdm, labelled
-
-#: Readers of the fMRI that networks are aligned with; each has ``load`` and ``load_trials`` (root, subject, split).
-FMRI_READERS = {"shen2019": shen2019, "own": own}
 
 
 def compute_targets(study, subject):
@@ -32,7 +30,7 @@ def compute_targets(study, subject):
         ``components`` (stimulus, component); ``test_components`` (test_stimulus, component), the natural test images.
     """
     settings = study.fmri
-    reader, root = FMRI_READERS[settings.dataset], study.raw_folder(settings.dataset)
+    reader, root = TRAINING_FMRI[settings.dataset], study.raw_folder(settings.dataset)
     training, test = reader.load(root, subject, "training"), reader.load(root, subject, "natural")
     check_same_voxels(training, test)
     voxels = _roi_masks(training, settings.training_rois).any(axis=0)
@@ -115,7 +113,7 @@ def compute_roi_rdms(data, rois):
 
 def compute_fmri_rdms(study, stimulus_set):
     """RDMs of the subjects that networks are aligned with, for a test set (str): DataArray (subject, roi, pair)."""
-    reader, root = FMRI_READERS[study.fmri.dataset], study.raw_folder(study.fmri.dataset)
+    reader, root = TRAINING_FMRI[study.fmri.dataset], study.raw_folder(study.fmri.dataset)
     rdms = [compute_roi_rdms(reader.load(root, s, stimulus_set), study.fmri.rois) for s in study.fmri.subjects]
     return _stack_subjects(rdms, study.fmri.subjects)
 
@@ -175,7 +173,7 @@ def reliability_table(study):
         if dataset == "horikawa2017":
             trials = horikawa2017.load_trials(root, subject)
         else:
-            trials = FMRI_READERS[dataset].load_trials(root, subject, stimulus_set)
+            trials = TRAINING_FMRI[dataset].load_trials(root, subject, stimulus_set)
         repeated = trials.attrs["n_repeats"] > 1
         values = reliability(trials, study.fmri.rois) if repeated else [np.nan] * len(study.fmri.rois)
         rows += [
