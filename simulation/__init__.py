@@ -1,10 +1,12 @@
-"""A small world with planted truth, written as raw files in the published formats.
+"""Simulated data with a planted truth, written in the file formats of the published data sets.
 
-Everything that reads it cannot know whether a person or a formula was recorded; :func:`read_truth` tells what a good
-analysis should find.
+Images are drawn by formula; voxels, EEG channels and participants respond to them by formula. The loaders in
+``realnet.datasets`` read the files as they read recordings, and :func:`read_truth` returns what was planted.
+Nothing in ``realnet`` imports this package.
 """
 
 from simulation.dataset import write_simulated_data
+from simulation.stimuli import SIMULATION_VERSION
 from simulation.truth import read_truth
 
-__all__ = ["read_truth", "write_simulated_data"]
+__all__ = ["SIMULATION_VERSION", "read_truth", "write_simulated_data"]

@@ -1,19 +1,11 @@
-"""Pictures by formula: an object with a few dimensions, somewhere, turned somehow, in some light, before something."""
+"""Images by formula: an object with eight dimensions, at a random position, rotation, light and background."""
 
 import numpy as np
 from PIL import Image, ImageDraw, ImageFont
 
-#: What objects differ in. Every dimension goes from -1 to 1.
-DIMENSIONS = (
-    "hue",
-    "saturation",
-    "spikiness",
-    "lobes",
-    "elongation",
-    "texture frequency",
-    "texture contrast",
-    "size",
-)
+#: The dimensions in which objects differ, each from -1 to 1.
+DIMENSIONS = ("hue", "saturation", "spikiness", "lobes", "elongation", "texture frequency", "texture contrast",
+              "size")  # fmt: skip
 
 #: The colours of the artificial shapes, as RGB in 0..1.
 COLOURS = {
@@ -28,34 +20,34 @@ COLOURS = {
 }
 
 GREY = 0.5  # background of shapes and letters
-_CHUNK = 200  # pictures drawn at once; bounds the memory
+_CHUNK = 200  # images drawn at once; bounds the memory
 
 
 def render_objects(dimensions, rng, size=64):
-    """Draw one picture per row of ``dimensions``.
+    """Draw one image per row of ``dimensions``.
 
-    The outline in polar coordinates is R (1 + a w(t)), with w a wave of 3 to 8 lobes, a the spikiness and R the size;
-    it is stretched (elongation) and filled with a colour (hue, saturation) times a grating (texture). Position,
-    rotation, light and background are nuisance, drawn anew for every picture.
+    The outline in polar coordinates is R (1 + a w(t)), where w is a wave of 3 to 8 lobes, a the spikiness and R the
+    size; it is stretched (elongation) and filled with a colour (hue, saturation) times a grating (texture). Position,
+    rotation, light and background are drawn at random for every image.
 
     Parameters
     ----------
-    dimensions : array, shape (n_stimuli, 8), in -1..1
+    dimensions : array (n_stimuli, 8), in -1..1
         In the order of :data:`DIMENSIONS`.
-    rng : numpy Generator
+    rng : numpy.random.Generator
     size : int
         Pixels per side.
 
     Returns
     -------
-    uint8 array, shape (n_stimuli, size, size, 3)
+    uint8 array (n_stimuli, size, size, 3)
         RGB.
     """
-    pictures = np.empty((len(dimensions), size, size, 3), dtype=np.uint8)
+    images = np.empty((len(dimensions), size, size, 3), dtype=np.uint8)
     for start in range(0, len(dimensions), _CHUNK):
         part = np.asarray(dimensions[start : start + _CHUNK], dtype=np.float32)
-        pictures[start : start + _CHUNK] = _to_bytes(_draw(part, rng, size))
-    return pictures
+        images[start : start + _CHUNK] = _to_bytes(_draw(part, rng, size))
+    return images
 
 
 def _draw(dimensions, rng, size):
@@ -88,7 +80,7 @@ def _draw(dimensions, rng, size):
 
 
 def _background(rng, n, x, y):
-    """Muted gradients from one colour to another with a faint coarse pattern."""
+    """Gradients from one muted colour to another with a faint coarse pattern."""
     tint = rng.uniform(-0.1, 0.1, (2, n, 1, 1, 3)).astype(np.float32)
     one, two = rng.uniform(0.3, 0.7, (2, n, 1, 1, 1)).astype(np.float32) + tint
     way, phase, cycles = (rng.uniform(0, high, (n, 1, 1)).astype(np.float32) for high in (2 * np.pi, 2 * np.pi, 3))
@@ -98,14 +90,20 @@ def _background(rng, n, x, y):
 
 
 def hue_to_rgb(hue, saturation):
-    """Colour of value 1: hue in turns from red, saturation in 0..1, any shape -> (..., 3)."""
+    """RGB (..., 3) in 0..1 of colours with HSV value 1; hue (...) in turns from red, saturation (...) in 0..1."""
     offsets = np.array([5, 3, 1], dtype=np.float32)
     k = (offsets + 6 * hue[..., None]) % 6
     return 1 - saturation[..., None] * np.clip(np.minimum(k, 4 - k), 0, 1)
 
 
 def draw_shape(name, size=64):
-    """A published shape such as ``colorExpStim01_red_square`` on grey: uint8 (size, size, 3), and its dimensions."""
+    """Draw a shape of Shen et al. (2019), such as ``colorExpStim01_red_square``, on grey.
+
+    Returns
+    -------
+    image : uint8 array (size, size, 3)
+    dimensions : array (8,)
+    """
     _, colour, form = name.split("_", 2)
     y, x = np.meshgrid(*[np.linspace(-1, 1, size)] * 2, indexing="ij")
     radius = np.hypot(x, y)
@@ -121,7 +119,7 @@ def draw_shape(name, size=64):
 
 
 def draw_letter(name, size=64):
-    """A published letter such as ``letter_black_img011_A``, black on grey: picture and dimensions as of a shape."""
+    """Draw a letter of Shen et al. (2019), such as ``letter_black_img011_A``; returns as :func:`draw_shape`."""
     canvas = Image.new("L", (4 * size, 4 * size))
     font = ImageFont.load_default(size=3 * size)
     ImageDraw.Draw(canvas).text((2 * size, 2 * size), name.rsplit("_", 1)[1], fill=255, font=font, anchor="mm")
@@ -130,23 +128,20 @@ def draw_letter(name, size=64):
 
 
 def _on_grey(inside, colour):
-    """Picture and dimensions of a flat form: the dimensions are measured on it, they are no free choice."""
-    picture = np.where(inside[..., None], np.array(colour), GREY)
-    return _to_bytes(picture), measure_form(inside, colour)
+    """Image and dimensions of a flat form."""
+    return _to_bytes(np.where(inside[..., None], np.array(colour), GREY)), _measure_form(inside, colour)
 
 
-def measure_form(inside, colour):
-    """Dimensions (8,) of a flat, untextured form: the same words as for objects, read off its mask and colour."""
+def _measure_form(inside, colour):
+    """Dimensions (8,) of a flat form without texture, measured on its mask and colour."""
     rows, columns = np.nonzero(inside)
     half = inside.shape[0] / 2
     area, spread = inside.mean() * 4, np.linalg.eigvalsh(np.cov(np.stack([rows, columns]) / half))
-    edge = (
-        np.abs(np.diff(inside.astype(int), axis=0)).sum() + np.abs(np.diff(inside.astype(int), axis=1)).sum()
-    ) / half
+    edge = sum(np.abs(np.diff(inside.astype(int), axis=axis)).sum() for axis in (0, 1)) / half
     bearing = np.arctan2(rows - rows.mean(), columns - columns.mean())
     harmonics = [abs(np.exp(1j * k * bearing).mean()) for k in range(3, 9)]
     low, high = min(colour), max(colour)
-    hue, saturation = 0.0, -1.0  # black and white have no hue: the middle of the scale
+    hue, saturation = 0.0, -1.0  # black and white have no hue: middle of the scale
     if high > low:
         red, green, blue = colour
         turns = {red: (green - blue), green: 2 * (high - low) + blue - red, blue: 4 * (high - low) + red - green}[high]
@@ -164,5 +159,6 @@ def measure_form(inside, colour):
     return np.clip(measured, -1, 1)
 
 
-def _to_bytes(picture):
-    return np.round(np.clip(picture, 0, 1) * 255).astype(np.uint8)
+def _to_bytes(image):
+    """Float in 0..1 -> uint8."""
+    return np.round(np.clip(image, 0, 1) * 255).astype(np.uint8)

@@ -1,65 +1,74 @@
-"""What the simulated people see: categories, the names of the pictures, and what is in them."""
+"""The simulated stimuli: categories, names of the images, and the dimensions of the objects in them."""
 
 import zlib
+from collections.abc import Callable
+from dataclasses import dataclass
+from functools import cached_property, partial
 from typing import NamedTuple
 
 import numpy as np
 
 from realnet.datasets.shen2019 import LETTER_NAMES, SHAPE_NAMES
-from realnet.errors import InvalidInput
 from simulation.images import DIMENSIONS, draw_letter, draw_shape, render_objects
 
-#: Categories of the natural images, and how many of them the network knows (in the recordings: 59 of 150, 20 of 50).
+#: To be increased whenever the same settings give other files.
+SIMULATION_VERSION = 1
+
+#: Sets of stimuli with simulated responses: those of Shen et al. (2019), and that of THINGS EEG2.
+SHEN_SETS = ("training", "natural", "shapes", "letters")
+STIMULUS_SETS = (*SHEN_SETS, "eeg")
+
 N_TRAINING_CATEGORIES, N_TEST_CATEGORIES, N_PER_CATEGORY = 150, 50, 8
-SHARE_TRAINING, SHARE_TEST = 0.59, 0.20  # of the network's classes
+#: Shares of the network's classes that are also categories of the training and of the natural test images; of the
+#: published ones CORnet-S knows 59 of 150 and 20 of 50.
+SHARE_TRAINING, SHARE_TEST = 0.59, 0.20
 
 N_CONCEPTS, N_EEG_CONCEPTS, N_HELD_OUT = 1854, 200, 5
 
-#: Standard deviation of each dimension within a category: colours vary more, so that categories need them less.
+#: Standard deviation of each dimension within a category; colours vary more, so that they matter less for categories.
 JITTER = np.array([0.3, 0.3, 0.1, 0.1, 0.1, 0.1, 0.1, 0.1])
 
 
 def generator(seed, *name):
-    """A numpy Generator of its own for everything that has a name, whatever else is drawn before or after."""
+    """A random generator that depends on the seed and a name only, not on what else is drawn.
+
+    The names in the calls are part of the simulation: other names give other data.
+    """
     return np.random.default_rng([seed, zlib.crc32("/".join(map(str, name)).encode())])
 
 
-class Stimuli(NamedTuple):
-    """Pictures and what is known of them.
+@dataclass
+class Stimuli:
+    """A set of n stimuli; the images, uint8 (n, size, size, 3), are drawn when they are first needed."""
 
-    ``names`` list of n file stems · ``category`` int (n,), from 0 · ``dimensions`` (n, 8) · ``pictures`` uint8
-    (n, size, size, 3).
-    """
+    names: list  # n file names without ending
+    category: np.ndarray  # int (n,), from 0
+    dimensions: np.ndarray  # (n, 8), in the order of simulation.images.DIMENSIONS
+    draw: Callable  # returns the images
 
-    names: list
-    category: np.ndarray
-    dimensions: np.ndarray
-    pictures: np.ndarray
+    @cached_property
+    def images(self):
+        return self.draw()
 
 
 class Catalogue(NamedTuple):
-    """All stimuli of one world: ``classes`` are the WordNet-like ids that the network learns, in their order."""
+    """All stimuli of a simulation."""
 
     training: Stimuli
     natural: Stimuli
     shapes: Stimuli
     letters: Stimuli
     eeg: Stimuli
-    pretraining: Stimuli
-    held_out: Stimuli
-    classes: list
+    pretraining: Stimuli  # images of the classes that the network learns
+    held_out: Stimuli  # further images of these classes
+    classes: list  # WordNet-like ids of the network's classes, in their order
     concepts: list  # 1854 names in the row order of the published embedding
     concept_dimensions: np.ndarray  # (1854, 8)
-    concept_numbers: dict  # name -> number by the other sort order
+    concept_numbers: dict  # name -> number by the other sort order of THINGS
 
 
 def make_catalogue(settings):
-    """Invent and draw all stimuli of a world.
-
-    Parameters
-    ----------
-    settings : realnet.settings.SimulationSettings
-    """
+    """The :class:`Catalogue` of a simulation with these settings (``realnet.settings.SimulationSettings``)."""
     ids, kinds = _categories(settings)
     prototypes = dict(zip(ids, generator(settings.seed, "prototypes").uniform(-1, 1, (len(ids), 8)), strict=True))
     classes = sorted(ids[kinds["known"]])
@@ -82,12 +91,10 @@ def make_catalogue(settings):
 
 
 def _categories(settings):
-    """WordNet-like ids (n,), and which of them are Shen's training, Shen's test, and the network's."""
+    """WordNet-like ids (n,), and the positions of those in the training images, the test images and the network."""
     rng = generator(settings.seed, "categories")
-    n = settings.n_classes
+    n = settings.n_classes  # at most 250, so that the training and test images have enough categories
     n_shared = round(SHARE_TRAINING * n), round(SHARE_TEST * n)
-    if n_shared[0] > N_TRAINING_CATEGORIES or n_shared[1] > N_TEST_CATEGORIES:
-        raise InvalidInput(f"n_classes {n}: a simulated world has room for at most 250 classes, choose fewer")
     n_ids = N_TRAINING_CATEGORIES + N_TEST_CATEGORIES + n - sum(n_shared)
     ids = np.array([f"n{i:08d}" for i in rng.choice(np.arange(1440764, 15075142), n_ids, replace=False)])
     training, natural, other = np.split(
@@ -98,7 +105,7 @@ def _categories(settings):
 
 
 def _natural(settings, name, categories, n_each, prototypes):
-    """Pictures of the fMRI experiments, named ``n01518878_5958``; numbers of 2 to 5 digits, many ending in zeros."""
+    """Images of the fMRI experiments, named as ``n01518878_5958``; numbers of 2 to 5 digits, many ending in zeros."""
     rng = generator(settings.seed, name, "names")
     names = []
     for category in categories:
@@ -112,29 +119,31 @@ def _natural(settings, name, categories, n_each, prototypes):
 
 
 def _learned(settings, name, classes, category, prototypes):
-    """Pictures of the classes that the network learns, named as in ImageNet's validation set."""
+    """Images of the classes that the network learns, named as in ImageNet's validation set."""
     names = [f"ILSVRC2012_val_{i + 1:08d}" for i in range(len(category))]
     return _objects(settings, name, names, category, np.stack([prototypes[i] for i in classes])[category])
 
 
 def _objects(settings, name, names, category, centres):
-    """Draw objects that vary around their category's centre (n, 8)."""
+    """Objects that vary around the centre (n, 8) of their category."""
     rng = generator(settings.seed, name, "pictures")
     dimensions = np.clip(centres + JITTER * rng.standard_normal(centres.shape), -1, 1)
-    return Stimuli(names, np.asarray(category), dimensions, render_objects(dimensions, rng, settings.image_size))
+    return Stimuli(
+        names, np.asarray(category), dimensions, partial(render_objects, dimensions, rng, settings.image_size)
+    )
 
 
 def _forms(names, draw, size):
     """Shapes and letters: flat forms on grey, one of each."""
-    pictures, dimensions = zip(*[draw(name, size) for name in names], strict=True)
-    return Stimuli(list(names), np.arange(len(names)), np.stack(dimensions), np.stack(pictures))
+    images, dimensions = zip(*[draw(name, size) for name in names], strict=True)
+    return Stimuli(list(names), np.arange(len(names)), np.stack(dimensions), lambda: np.stack(images))
 
 
 def _concepts(settings):
-    """1854 invented concept names, their numbers in THINGS' order, their dimensions, and the rows shown in the EEG.
+    """1854 invented concept names, their numbers in THINGS, their dimensions, and the rows that the EEG shows.
 
-    As in the published files, rows and numbers follow different sort orders: names with a second word or a number
-    (``bato``, ``bato1``, ``bato-luki``, ``bato_luki``) land on other rows than their numbers say.
+    As in the published files, rows and numbers follow different sort orders: for names with a second word or a number
+    (``bato``, ``bato1``, ``bato-luki``, ``bato_luki``) the row differs from the number.
     """
     rng = generator(settings.seed, "concepts")
     syllables = [c + v for c in "bdfgklmnprstvz" for v in "aeiou"]

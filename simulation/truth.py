@@ -1,4 +1,4 @@
-"""What was planted in a simulated world, to be shown beside what an analysis finds."""
+"""What was planted in the simulated data, to be compared with what an analysis finds."""
 
 from pathlib import Path
 
@@ -10,18 +10,12 @@ from realnet.errors import MissingInput
 from realnet.io import whole_file
 from simulation import responses
 from simulation.images import DIMENSIONS
-from simulation.stimuli import JITTER
+from simulation.stimuli import JITTER, STIMULUS_SETS
 
 
-def write_truth(path, sets):
-    """Everything that was planted, as one labelled file.
-
-    Parameters
-    ----------
-    path : path
-    sets : dict name -> Stimuli
-        Whose dimensions are written down.
-    """
+def write_truth(path, catalogue):
+    """Write everything that is planted, with the dimensions of the stimuli of a ``Catalogue``, as one netCDF file."""
+    sets = {name: getattr(catalogue, name) for name in STIMULUS_SETS}
     latencies = np.array([responses.EEG_LATENCIES[source] for source in responses.SOURCES])
     truth = xr.Dataset(
         {
@@ -31,10 +25,7 @@ def write_truth(path, sets):
             "onset": ("source", latencies[:, 0]),
             "peak": ("source", latencies[:, 1]),
             "eeg_weight": (("source", "time"), [responses.time_course(source) for source in responses.SOURCES]),
-            "stimulus_dimensions": (
-                ("stimulus", "dimension"),
-                np.concatenate([s.dimensions for s in sets.values()]),
-            ),
+            "stimulus_dimensions": (("stimulus", "dimension"), np.concatenate([s.dimensions for s in sets.values()])),
             "stimulus_set": ("stimulus", np.repeat(list(sets), [len(s.names) for s in sets.values()])),
         },
         coords={
@@ -45,10 +36,10 @@ def write_truth(path, sets):
             "stimulus": [name for s in sets.values() for name in s.names],
         },
         attrs={
-            "voxel noise, sd of a single repeat": responses.VOXEL_NOISE,
+            "fMRI noise of a single repeat, sd (signal: about 1)": responses.VOXEL_NOISE,
             "EEG signal at its peak, sd over images (single-trial noise: 1)": responses.EEG_SIGNAL,
             "EEG noise, autocorrelation at 10 ms": responses.EEG_NOISE_MEMORY,
-            "combinations of features that a region of one person follows": responses.N_OWN,
+            "feature combinations per source, ROI and participant": responses.N_OWN,
         },
     )
     with whole_file(path) as temporary:
@@ -56,7 +47,12 @@ def write_truth(path, sets):
 
 
 def read_truth(folder):
-    """What was planted in the world that lies in ``folder``.
+    """Read what was planted in a simulated data set.
+
+    Parameters
+    ----------
+    folder : path
+        The folder given to :func:`simulation.write_simulated_data`.
 
     Returns
     -------
@@ -67,9 +63,8 @@ def read_truth(folder):
     """
     path = Path(folder) / "truth.nc"
     if not path.is_file():
-        raise MissingInput(f"no planted truth at {path}: run notebooks/00_simulated_data.ipynb for it first")
-    with xr.open_dataset(path) as truth:
-        truth = truth.load()
+        raise MissingInput(f"no planted truth at {path}: run notebooks/00_simulated_data.ipynb first")
+    truth = xr.load_dataset(path, engine="h5netcdf")
     latencies = truth[["onset", "peak"]].to_dataframe().reset_index()
     dimensions = truth[["dimension_weight", "jitter"]].to_dataframe().reset_index()
     dimensions = dimensions.rename(columns={"dimension_weight": "weight"})
