@@ -1,9 +1,8 @@
-"""The simulated world: published formats, planted truth that can be found again, written once and whole."""
+"""Simulated data have the published formats, contain the planted truth, and are the same after an interruption."""
 
 import json
 
 import bdpy
-import h5py
 import numpy as np
 import pytest
 import torch
@@ -13,20 +12,18 @@ from scipy.stats import spearmanr
 from realnet.activations import load_images, normalise
 from realnet.cornet import load_cornet_s
 from realnet.datasets import horikawa2017, shen2019, things_dimensions, things_eeg2
-from realnet.datasets.bdata import stimulus_id
 from realnet.datasets.stimuli import find_images
-from realnet.errors import InvalidInput, MissingInput
+from realnet.errors import InvalidInput
 from realnet.settings import SimulationSettings
-from simulation import images, published, read_truth, responses, write_simulated_data
-from simulation.dataset import world_digest
+from simulation import dataset, images, published, read_truth, responses, write_simulated_data
 from simulation.stimuli import generator, make_catalogue
 
-SMALL = SimulationSettings(n_classes=10, n_pretraining_images=200, pretraining_epochs=1, n_voxels=12, n_eeg_subjects=1)
+SMALL = SimulationSettings(n_voxels=12, n_eeg_subjects=1)  # with the kept network
 
 
 @pytest.fixture(scope="module")
-def world(tmp_path_factory):
-    folder = tmp_path_factory.mktemp("world")
+def folder(tmp_path_factory):
+    folder = tmp_path_factory.mktemp("simulated")
     write_simulated_data(folder, SMALL, progress=False)
     return folder
 
@@ -36,177 +33,133 @@ def catalogue():
     return make_catalogue(SMALL)
 
 
-def modification_times(folder):
-    return {path: path.stat().st_mtime_ns for path in folder.rglob("*") if path.is_file()}
+@pytest.fixture(scope="module")
+def sources(catalogue):
+    return responses.Sources(catalogue.training, SMALL.seed)
 
 
-# -- published formats
+def contents(folder):
+    return {str(path.relative_to(folder)): path.is_file() and path.read_bytes() for path in folder.rglob("*")}
 
 
 @pytest.mark.parametrize("split", ["training", "natural", "shapes", "letters"])
-def test_shen_sessions_have_the_published_design_and_a_picture_for_every_stimulus(world, split):
-    data = shen2019.load(world, 2, split)
+def test_shen_sessions_have_the_published_design_and_an_image_for_every_stimulus(folder, split):
+    data = shen2019.load(folder, 2, split)
     assert data.sizes["stimulus"] == shen2019.SPLITS[split].n_stimuli
-    assert data.sizes["voxel"] == 5 * 12 + 2 * 3
-    paths = find_images(world / "shen2019", data.stimulus.values)
+    assert (data.roi.sel(roi=["V1", "V2", "V3", "V4", "HVC"]).sum("roi").values == [1] * (5 * 12 + 2 * 3)).all()
+    assert (data.roi.sel(roi="LOC") <= data.roi.sel(roi="HVC")).all()
+    paths = find_images(folder / "shen2019", data.stimulus.values)
     assert load_images(paths, 64).shape == (data.sizes["stimulus"], 3, 64, 64)
     assert {path.suffix for path in paths} == {{"shapes": ".tiff", "letters": ".tif"}.get(split, ".JPEG")}
 
 
-def test_regions_overlap_as_in_the_recordings(world):
-    roi = shen2019.load(world, 1, "letters").roi
-    assert (roi.sel(roi="LOC") <= roi.sel(roi="HVC")).all()
-    assert roi.sel(roi="HVC").sum() > roi.sel(roi="LOC").sum()
-    assert (roi <= roi.sel(roi="VC")).all()
-    assert (roi.sel(roi=["V1", "V2", "V3", "V4", "HVC"]).sum("roi") == 1).all()
-
-
-def test_horikawa_subjects_have_the_three_kinds_of_samples_and_the_same_test_images(world):
-    data = horikawa2017.load(world, 5)
-    assert list(data.stimulus.values) == list(shen2019.load(world, 1, "natural").stimulus.values)
-    with h5py.File(world / "horikawa2017" / "Subject5.h5") as file:
-        keys = [key.decode() for key in file["metadata/key"][()]]
-        column = np.flatnonzero(file["metadata/value"][keys.index("DataType")] == 1)[0]
-        assert np.unique(file["dataset"][:, column], return_counts=True)[1].tolist() == [1200, 1750, 500]
-    assert "ROI_V4" in keys and "ROI_hV4" not in keys
-
-
-def test_bdpy_reads_the_files_and_finds_the_stimulus_id_in_the_second_label_column(world):
-    path = world / "shen2019" / "sub-01_perceptionNaturalImageTest_original_VC.h5"
-    file = bdpy.BData(str(path))
+def test_bdpy_reads_a_shen_session_and_finds_the_stimulus_id_in_the_second_label_column(folder):
+    file = bdpy.BData(str(folder / "shen2019" / "sub-01_perceptionNaturalImageTest_original_VC.h5"))
     labels = file.select("Label = 1")
     np.testing.assert_array_equal(labels[:, 1], file.get("stimulus_id")[:, 0])
     assert file.select("ROI_hV4 = 1").shape == (1200, 12)
-    runs, blocks = np.unique(file.get("Run"), return_counts=True)
-    assert len(runs) == 24 and set(blocks) == {50}
-    # an independent mean over repeats, label by label
-    name = shen2019.load(world, 1, "natural").stimulus.values[7]
-    mine = shen2019.load(world, 1, "natural").responses.sel(stimulus=name).values
-    rows = np.isclose(labels[:, 1], stimulus_id(str(name)), rtol=0, atol=1e-8)
-    np.testing.assert_allclose(mine, file.select("VoxelData = 1")[rows].mean(axis=0), atol=1e-9)
+    assert np.unique(file.get("Run"), return_counts=True)[1].tolist() == [50] * 24
+    # the mean over repeats of one stimulus, selected by its id
+    loaded = shen2019.load(folder, 1, "natural").responses[7]
+    name = str(loaded.stimulus.values)
+    rows = np.isclose(labels[:, 1], float(f"{int(name[1:9])}.{int(name[10:]):06d}"), rtol=0, atol=1e-8)
+    np.testing.assert_allclose(loaded, file.select("VoxelData = 1")[rows].mean(axis=0), atol=1e-9)
 
 
-def test_names_hold_the_traps_of_the_published_ones(catalogue):
-    numbers = [name.split("_")[1] for name in catalogue.training.names + catalogue.natural.names]
+def test_horikawa_subjects_have_the_three_kinds_of_samples_and_the_same_test_images(folder):
+    np.testing.assert_array_equal(horikawa2017.load(folder, 5).stimulus, shen2019.load(folder, 1, "natural").stimulus)
+    file = bdpy.BData(str(folder / "horikawa2017" / "Subject5.h5"))
+    assert np.unique(file.get("DataType"), return_counts=True)[1].tolist() == [1200, 1750, 500]
+    assert file.select("ROI_V4 = 1").shape[1] == 12
+    imagined = file.get("stimulus_id")[file.get("DataType") == 3]
+    assert (imagined == np.floor(imagined)).all(), "a category is imagined, not one of its images"
+
+
+def test_names_and_classes_are_like_the_published_ones(catalogue):
+    training, natural = catalogue.training.names, catalogue.natural.names
+    numbers = [name.split("_")[1] for name in training + natural]
     assert sum(number.endswith("0") for number in numbers) > 50, "decimals that end in zero"
     assert min(map(len, numbers)) == 2, "decimals that begin with zeros"
-    assert len(set(catalogue.training.names)) == 1200
-    assert not {name[:9] for name in catalogue.training.names} & {name[:9] for name in catalogue.natural.names}
+    training, natural, known = {n[:9] for n in training}, {n[:9] for n in natural}, set(catalogue.classes)
+    shared = training & natural, known & training, known & natural
+    assert [len(part) for part in (known, *shared)] == [100, 0, 59, 20], "as the classes of CORnet-S"
 
 
-def test_the_network_knows_the_share_of_categories_that_cornet_knows():
-    catalogue = make_catalogue(SimulationSettings(n_pretraining_images=100))
-    known = set(catalogue.classes)
-    assert len(known) == 100
-    assert len(known & {name[:9] for name in catalogue.training.names}) == 59
-    assert len(known & {name[:9] for name in catalogue.natural.names}) == 20
+def test_numpy_reads_the_eeg_with_its_published_shape_channels_and_images(folder):
+    content = np.load(folder / "things_eeg2/sub-01/preprocessed_eeg_test.npy", allow_pickle=True).item()
+    trials = content["preprocessed_eeg_data"]
+    assert trials.shape == (200, 80, 17, 100) and trials.dtype == np.float32
+    assert content["times"][[0, 20, -1]].tolist() == [-0.2, 0.0, 0.79]
+    eeg = things_eeg2.load(folder / "things_eeg2", 1)
+    np.testing.assert_array_equal(eeg, trials)
+    assert eeg.channel.values.tolist() == content["ch_names"]
+    assert all((folder / "things_eeg2" / str(path)).is_file() for path in eeg.image.values)
 
 
-def test_eeg_is_read_with_its_published_shape_channels_and_pictures(world):
-    eeg = things_eeg2.load(world / "things_eeg2", 1)
-    assert eeg.shape == (200, 80, 17, 100) and eeg.dtype == np.float32
-    assert tuple(eeg.channel.values) == things_eeg2.CHANNELS
-    assert eeg.time.values[[0, 20, -1]].tolist() == [-0.2, 0.0, 0.79]
-    for path in eeg.image.values[:3]:
-        assert (world / "things_eeg2" / str(path)).is_file()
-
-
-def test_object_dimensions_join_by_name_and_not_by_number(world, catalogue):
-    dimensions = things_dimensions.load(world / "things_dimensions")
+def test_object_dimensions_join_by_name_and_not_by_number(folder, catalogue):
+    dimensions = things_dimensions.load(folder / "things_dimensions")
     assert dimensions.shape == (1854, 8) and (dimensions >= 0).all()
-    metadata = things_eeg2.load_metadata(world / "things_eeg2")
+    metadata = things_eeg2.load_metadata(folder / "things_eeg2")
     values = things_dimensions.for_concepts(dimensions, metadata.concept).values
-    planted = catalogue.eeg.dimensions
-    assert np.abs(values - 1 - planted).mean() < 0.2
-    content = np.load(world / "things_eeg2" / "image_metadata.npy", allow_pickle=True).item()
+    assert np.abs(values - 1 - catalogue.eeg.dimensions).mean() < 0.2
+    content = np.load(folder / "things_eeg2" / "image_metadata.npy", allow_pickle=True).item()
     by_number = [int(name[:5]) - 1 for name in content["test_img_concepts_THINGS"]]
     wrong = dimensions.concept.values[by_number] != metadata.concept.to_numpy()
-    assert wrong.sum() == 3, "three of the 200 land on a wrong row by number, as in the published files"
+    assert wrong.sum() == 3, "three of the 200 get a wrong row by number, as in the published files"
 
 
-def test_checkpoint_has_the_published_layout_and_names_held_out_pictures_as_world_json_says(world):
-    path = world / "cornet_s" / "cornet_s-simulated.pth"
-    keys = torch.load(path, weights_only=True)["state_dict"]
-    assert all(key.startswith("module.") for key in keys)
-    network = load_cornet_s(path)
-    folders = sorted(folder.name for folder in (world / "imagenet" / "val").iterdir())
-    paths = [sorted((world / "imagenet" / "val" / folder).glob("*.JPEG")) for folder in folders]
-    assert {len(files) for files in paths} == {5}
+def test_the_checkpoint_has_the_published_layout_and_the_reported_accuracy_on_the_held_out_images(folder):
+    path = folder / "cornet_s" / "cornet_s-simulated.pth"
+    assert all(key.startswith("module.") for key in torch.load(path, weights_only=True)["state_dict"])
+    paths = sorted((folder / "imagenet" / "val").glob("*/*.JPEG"))
     with torch.no_grad():
-        logits = network(normalise(load_images([file for files in paths for file in files], 64)))
-    share = (logits.argmax(dim=1).numpy() == np.repeat(np.arange(10), 5)).mean()
-    # JPEG moves pixels a little, so that single pictures may change their class
-    assert share == pytest.approx(json.loads((world / "simulation.json").read_text())["held_out_accuracy"], abs=0.1)
+        logits = load_cornet_s(path)(normalise(load_images(paths, 64)))
+    correct = (logits.argmax(dim=1).numpy() == np.repeat(np.arange(100), 5)).mean()
+    # JPEG changes pixels a little
+    assert correct == pytest.approx(json.loads((folder / "simulation.json").read_text())["held_out_accuracy"], abs=0.02)
 
 
-# -- planted truth
-
-
-@pytest.fixture(scope="module")
-def source_rdms(catalogue):
-    sources = responses.Sources(catalogue.training, SMALL.seed)
+def test_v1_follows_gabor_energy_and_loc_the_object_dimensions(catalogue, sources):
     features = sources.features(catalogue.natural)
-    return {name: pdist(values, "sqeuclidean") for name, values in features.items()}
-
-
-def test_v1_follows_gabor_energy_and_loc_the_object_dimensions(catalogue, source_rdms):
-    sources = responses.Sources(catalogue.training, SMALL.seed)
-    brain = responses.make_brain("somebody", sources.features(catalogue.training), 100, seed=3)
-    signal = brain.responses(sources.features(catalogue.natural))
-    rng = generator(3, "noise")
+    voxels = responses.make_voxels("a subject", sources.features(catalogue.training), 100, seed=3)
+    signal, rng = voxels.responses(features), generator(3, "noise")
     mean = np.mean([responses.add_noise(signal, rng) for _ in range(24)], axis=0)
-    rho = {
-        (roi, source): spearmanr(pdist(mean[:, brain.rois[roi]]), rdm).statistic
-        for roi in ("V1", "LOC")
-        for source, rdm in source_rdms.items()
-    }
-    assert rho["V1", "gabor"] > rho["V1", "object"] + 0.3
-    assert rho["LOC", "object"] > rho["LOC", "gabor"] + 0.3
+    v1, loc = (pdist(mean[:, voxels.rois[roi]]) for roi in ("V1", "LOC"))
+    gabor, objects = (pdist(features[source]) for source in ("gabor", "object"))
+    assert spearmanr(v1, gabor).statistic > spearmanr(v1, objects).statistic + 0.3
+    assert spearmanr(loc, objects).statistic > spearmanr(loc, gabor).statistic + 0.3
 
 
-def test_voxel_noise_and_signal_have_the_planted_size(world):
-    trials = shen2019.load_trials(world, 1, "natural")
-    values = trials.responses.groupby("stimulus").var(ddof=1).mean("stimulus")
-    truth = read_truth(world)["noise"].set_index("quantity")["value"]
-    assert np.sqrt(values.mean()) == pytest.approx(truth["voxel noise, sd of a single repeat"], rel=0.03)
-
-
-def test_people_share_sources_but_not_mixing(catalogue):
-    sources = responses.Sources(catalogue.training, SMALL.seed)
+def test_subjects_share_sources_but_not_mixing(catalogue, sources):
     training, natural = sources.features(catalogue.training), sources.features(catalogue.natural)
-    one, two = (responses.make_brain(name, training, 60, seed=0).responses(natural) for name in ("one", "two"))
-    assert np.abs(np.corrcoef(one.T, two.T)[: one.shape[1], one.shape[1] :].mean()) < 0.05, "voxels are not the same"
-    rho = spearmanr(pdist(one, "correlation"), pdist(two, "correlation")).statistic
-    assert 0.5 < rho < 0.99, "geometries are alike but not equal"
+    one, two = (responses.make_voxels(name, training, 60, seed=0).responses(natural) for name in ("one", "two"))
+    assert np.abs(np.corrcoef(one.T, two.T)[: one.shape[1], one.shape[1] :].mean()) < 0.05, "voxels differ"
+    assert 0.5 < spearmanr(pdist(one, "correlation"), pdist(two, "correlation")).statistic < 0.99, "RDMs are similar"
 
 
-def test_eeg_tells_images_apart_after_the_first_onset_only(world):
-    eeg = things_eeg2.load(world / "things_eeg2", 1)
-    spread = eeg.mean("repeat").var("stimulus").mean("channel") * 80  # 1 where there is noise alone
-    truth = read_truth(world)
-    onset = truth["latencies"].onset.min()
-    np.testing.assert_allclose(spread.sel(time=slice(None, onset)), 1, atol=0.1)
+def test_eeg_differs_between_images_after_the_first_onset_only(folder):
+    eeg = things_eeg2.load(folder / "things_eeg2", 1)
+    spread = eeg.mean("repeat").var("stimulus").mean("channel") * 80  # 1 for noise alone
+    truth = read_truth(folder)
+    np.testing.assert_allclose(spread.sel(time=slice(None, truth["latencies"].onset.min())), 1, atol=0.1)
     assert spread.sel(time=slice(0.08, 0.15)).min() > 1.5
     assert (truth["eeg"].query("time <= 0").weight == 0).all()
     assert float(eeg.var()) == pytest.approx(1, abs=0.05)
 
 
-def test_eeg_follows_the_sources_in_their_planted_order(catalogue):
-    sources = responses.Sources(catalogue.training, SMALL.seed)
+def test_eeg_follows_the_sources_in_their_planted_order(catalogue, sources):
     features = sources.features(catalogue.eeg)
-    mean = responses.record_eeg("somebody", features, 20, seed=1).mean(axis=1)
-    early, late = (mean[:, :, np.argmin(abs(responses.TIMES - t))] for t in (0.06, 0.17))
-    rho = {
-        (when, source): spearmanr(pdist(values), pdist(features[source])).statistic
-        for when, values in (("early", early), ("late", late))
-        for source in ("gabor", "object")
-    }
-    assert rho["early", "gabor"] > rho["early", "object"]
-    assert rho["late", "object"] > rho["late", "gabor"]
+    mean = responses.simulate_eeg("a subject", features, 20, seed=1).mean(axis=1)
+    early, late = (pdist(mean[:, :, np.argmin(abs(responses.TIMES - t))]) for t in (0.06, 0.17))
+    gabor, objects = (pdist(features[source]) for source in ("gabor", "object"))
+    assert spearmanr(early, gabor).statistic > spearmanr(early, objects).statistic
+    assert spearmanr(late, objects).statistic > spearmanr(late, gabor).statistic
 
 
-def test_truth_names_what_was_planted(world, catalogue):
-    truth = read_truth(world)
+def test_truth_contains_what_was_planted(folder, catalogue):
+    truth = read_truth(folder)
+    variance = shen2019.load_trials(folder, 1, "natural").responses.groupby("stimulus").var(ddof=1).mean()
+    assert np.sqrt(variance) == pytest.approx(truth["noise"].value[0], rel=0.03)
     regions = truth["regions"].pivot(index="roi", columns="source", values="weight")
     assert regions.loc["V1"].idxmax() == "gabor" and regions.loc["LOC"].idxmax() == "object"
     assert truth["dimensions"].query("beyond_categories").dimension.tolist() == ["hue", "saturation"]
@@ -215,81 +168,39 @@ def test_truth_names_what_was_planted(world, catalogue):
     np.testing.assert_allclose(natural[list(images.DIMENSIONS)].to_numpy(), catalogue.natural.dimensions)
 
 
-# -- written once, whole, and always the same
+def test_only_complete_data_with_equal_settings_and_version_are_left_alone(folder, monkeypatch):
+    monkeypatch.setattr(dataset, "_refuse_other_data", None)  # with which writing begins
+    write_simulated_data(folder, SMALL, progress=False)
+    with pytest.raises(TypeError):
+        write_simulated_data(folder, SMALL.model_copy(update={"n_eeg_subjects": 2}), progress=False)
+    path = folder / "shen2019" / "stimulus_NaturalImageTest.tsv"
+    content = path.read_bytes()
+    path.write_bytes(content[:40])
+    with pytest.raises(TypeError):
+        write_simulated_data(folder, SMALL, progress=False)
+    path.write_bytes(content)
+    monkeypatch.setattr(dataset, "SIMULATION_VERSION", -1)
+    with pytest.raises(TypeError):
+        write_simulated_data(folder, SMALL, progress=False)
 
 
-def test_a_second_call_writes_nothing(world):
-    before = modification_times(world)
-    write_simulated_data(world, SMALL, progress=False)
-    assert modification_times(world) == before
-
-
-def test_a_world_that_lost_files_is_repaired_to_the_same_bytes_and_nothing_else_is_touched(world):
-    lost = world / "horikawa2017" / "Subject2.h5"
-    cut = world / "shen2019" / "stimulus_NaturalImageTest.tsv"
-    before, bytes_before = modification_times(world), (lost.read_bytes(), cut.read_bytes())
-    lost.unlink()
-    cut.write_bytes(bytes_before[1][:40])
-    write_simulated_data(world, SMALL, progress=False)
-    assert (lost.read_bytes(), cut.read_bytes()) == bytes_before
-    changed = {path.name for path, time in modification_times(world).items() if before[path] != time}
-    assert changed == {lost.name, cut.name, "simulation.json", ".simulation.json"}
-
-
-def test_an_interrupted_world_goes_on_without_a_trace_of_the_interruption(tmp_path, monkeypatch, world):
-    def stop(*_):
-        raise KeyboardInterrupt
-
-    with monkeypatch.context() as patch:
-        patch.setattr(published, "write_horikawa_subject", stop)
-        with pytest.raises(KeyboardInterrupt):
-            write_simulated_data(tmp_path, SMALL, progress=False)
-    assert not (tmp_path / "simulation.json").exists()
-    monkeypatch.setattr("simulation.dataset.pretrain", None)  # the network is there already
+def test_an_interrupted_replacement_of_other_data_ends_with_the_same_bytes(folder, tmp_path, monkeypatch):
+    old = tmp_path / "things_eeg2" / "sub-07" / "preprocessed_eeg_test.npy"
+    old.parent.mkdir(parents=True)
+    old.write_bytes(b"of other settings")
+    (tmp_path / "simulation.json").write_text(json.dumps({"version": 1, "settings": {}, "files": {}}))
+    with monkeypatch.context() as patch, pytest.raises(TypeError):
+        patch.setattr(published, "shen_files", None)
+        write_simulated_data(tmp_path, SMALL, progress=False)
+    assert not (tmp_path / "simulation.json").exists() and old.exists()
+    (tmp_path / "shen2019" / ".sub-01.h5.part").write_bytes(b"of a killed process")
     write_simulated_data(tmp_path, SMALL, progress=False)
-    names = {path.relative_to(tmp_path) for path in tmp_path.rglob("*")}
-    assert names == {path.relative_to(world) for path in world.rglob("*")}
-    made = [
-        "horikawa2017/Subject4.h5",
-        "things_eeg2/sub-01/preprocessed_eeg_test.npy",
-        "cornet_s/cornet_s-simulated.pth",
-    ]
-    for name in made:
-        assert (tmp_path / name).read_bytes() == (world / name).read_bytes(), "same seed, same bytes"
+    assert contents(tmp_path) == contents(folder)
 
 
-def test_recordings_from_elsewhere_are_never_deleted(tmp_path):
+def test_a_folder_with_data_that_were_not_simulated_is_refused(tmp_path):
     (tmp_path / "shen2019").mkdir()
-    (tmp_path / "shen2019" / "precious.h5").write_bytes(b"real")
+    (tmp_path / "shen2019" / "recording.h5").write_bytes(b"recorded")
     with pytest.raises(InvalidInput, match="was not simulated"):
         write_simulated_data(tmp_path, SMALL, progress=False)
-    assert (tmp_path / "shen2019" / "precious.h5").read_bytes() == b"real"
-
-
-def test_files_of_other_settings_are_gone_before_the_first_new_one_is_written(tmp_path, monkeypatch):
-    (tmp_path / "shen2019").mkdir()
-    (tmp_path / "shen2019" / "old.h5").write_bytes(b"of another seed")
-    (tmp_path / "simulation.json").write_text(json.dumps({"digest": "other", "files": {"shen2019/old.h5": 15}}))
-    (tmp_path / ".simulation.json").write_text("other")
-
-    def first_picture(*_):
-        assert not (tmp_path / "shen2019").exists() and not (tmp_path / "simulation.json").exists()
-        raise KeyboardInterrupt
-
-    monkeypatch.setattr(published, "write_picture", first_picture)
-    with pytest.raises(KeyboardInterrupt):
-        write_simulated_data(tmp_path, SMALL, progress=False)
-    assert world_digest(SMALL) != world_digest(SMALL.model_copy(update={"seed": 1}))
-
-
-def test_seeds_make_different_worlds_and_names_independent_streams(catalogue):
-    other = make_catalogue(SMALL.model_copy(update={"seed": 1}))
-    assert not np.array_equal(other.natural.pictures, catalogue.natural.pictures)
-    assert np.array_equal(make_catalogue(SMALL).natural.pictures, catalogue.natural.pictures)
-    a, b = (generator(0, name).standard_normal(1000) for name in ("a", "b"))
-    assert abs(np.corrcoef(a, b)[0, 1]) < 0.1
-
-
-def test_truth_of_a_world_that_was_never_written_is_asked_for_in_one_sentence(tmp_path):
-    with pytest.raises(MissingInput, match="00_simulated_data"):
-        read_truth(tmp_path)
+    assert contents(tmp_path) == {"shen2019": False, "shen2019/recording.h5": b"recorded"}
