@@ -21,7 +21,7 @@ def correlation_rdm(patterns, *, block=4096, dtype="float64"):
     patterns : array, DataArray or tensor (..., n_stimuli, n_features)
     block : int
         Features that are centred and multiplied at once. Working memory beside input and result is about
-        ``n_stimuli * block + 2 * n_stimuli**2`` values.
+        ``2 * n_stimuli * (block + n_stimuli)`` values.
     dtype : {"float64", "float32"}
         Precision of the products within a block. float32 is twice as fast, with differences of the order 1e-6.
 

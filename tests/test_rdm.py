@@ -1,4 +1,4 @@
-"""RDMs equal scipy's and rsatoolbox's however the work is cut, stay within their memory, and know their stimuli."""
+"""RDMs equal those of scipy and rsatoolbox, stay within their memory, and carry the ids of their stimuli."""
 
 import tracemalloc
 
@@ -17,9 +17,8 @@ from realnet.errors import InvalidInput
 
 @pytest.fixture
 def patterns():
-    return (
-        np.random.default_rng(0).gamma(2.0, size=(12, 57)).astype(np.float32)
-    )  # skewed and positive, like activations
+    # skewed and positive, like activations
+    return np.random.default_rng(0).gamma(2.0, size=(12, 57)).astype(np.float32)
 
 
 KINDS = {
@@ -47,19 +46,6 @@ def test_correlation_rdm_equals_rsatoolbox(patterns):
     np.testing.assert_allclose(rdms.correlation_rdm(patterns), theirs.dissimilarities[0], atol=1e-12)
 
 
-def test_tensors_that_numpy_cannot_hold_take_the_torch_path(patterns):
-    tensor = torch.from_numpy(patterns).bfloat16()
-    expected = pdist(tensor.double().numpy(), "correlation")
-    np.testing.assert_allclose(rdms.correlation_rdm(tensor, block=10, tile=5), expected, atol=1e-12)
-    np.testing.assert_allclose(rdms.correlation_rdm(tensor, dtype="float32"), expected, atol=1e-6)
-
-
-@pytest.mark.skipif(not torch.cuda.is_available(), reason="needs a GPU")
-def test_a_gpu_gives_the_same_rdm(patterns):
-    tensor = torch.from_numpy(patterns)
-    np.testing.assert_allclose(rdms.correlation_rdm(tensor.cuda()), rdms.correlation_rdm(tensor), atol=1e-12)
-
-
 def test_axes_before_the_stimuli_are_kept(patterns):
     stack = np.stack([[patterns, patterns**2], [patterns[::-1], np.sqrt(patterns)], [patterns + 1, -patterns]])
     rdm = rdms.correlation_rdm(stack)
@@ -68,13 +54,11 @@ def test_axes_before_the_stimuli_are_kept(patterns):
         np.testing.assert_allclose(rdm[index], pdist(stack[index].astype(float), "correlation"), atol=1e-12)
 
 
-@pytest.mark.parametrize(("block", "tile"), [(1, 1), (7, 5), (57, 12), (1000, 1000), (10, 11)])
-def test_blocks_of_features_and_tiles_of_images_do_not_change_the_rdm(patterns, block, tile):
+@pytest.mark.parametrize("block", [1, 7, 57, 1000])
+def test_blocks_of_features_do_not_change_the_rdm(patterns, block):
     expected = pdist(patterns.astype(float), "correlation")
-    np.testing.assert_allclose(rdms.correlation_rdm(patterns, block=block, tile=tile), expected, atol=1e-12)
-    np.testing.assert_allclose(
-        rdms.correlation_rdm(patterns, block=block, tile=tile, dtype="float32"), expected, atol=2e-6
-    )
+    np.testing.assert_allclose(rdms.correlation_rdm(patterns, block=block), expected, atol=1e-12)
+    np.testing.assert_allclose(rdms.correlation_rdm(patterns, block=block, dtype="float32"), expected, atol=2e-6)
 
 
 def test_a_large_common_offset_does_not_cost_precision():
@@ -86,16 +70,15 @@ def test_a_large_common_offset_does_not_cost_precision():
     np.testing.assert_allclose(rdms.correlation_rdm(patterns, block=50), expected, atol=1e-9)
 
 
-@pytest.mark.parametrize("n_stimuli", [150, 300, 600])
-def test_working_memory_is_bounded_by_block_and_tile(n_stimuli):
+@pytest.mark.parametrize("n_stimuli", [150, 600])
+def test_working_memory_is_bounded_by_the_block(n_stimuli):
     patterns = np.random.default_rng(2).random((n_stimuli, 9000), dtype=np.float32)
-    block, tile = 2000, 150
     rdms.correlation_rdm(patterns[:2])  # whatever is imported late is imported now
     tracemalloc.start()
-    rdm = rdms.correlation_rdm(patterns, block=block, tile=tile)
+    rdm = rdms.correlation_rdm(patterns, block=2000)
     peak = tracemalloc.get_traced_memory()[1] - rdm.nbytes
     tracemalloc.stop()
-    assert peak < 8 * (2 * tile * block + 3 * tile**2) + 100_000  # the rest: means, norms, buffers of numpy
+    assert peak < 8 * 2 * n_stimuli * (2000 + n_stimuli) + 100_000  # the rest: means, norms, buffers of numpy
 
 
 @settings(max_examples=30, deadline=None)
@@ -122,9 +105,9 @@ def test_reordering_the_images_reorders_the_rdm(seed, order):
 def test_a_constant_pattern_is_refused_and_named(value, dtype):
     patterns = np.random.default_rng(3).random((8, 1001)).astype(dtype)
     patterns[[3, 6]] = value
-    with pytest.raises(InvalidInput, match=r"stimulus rows 3, 6 are constant$"):
+    with pytest.raises(InvalidInput, match=r"constant: stimulus rows 3, 6$"):
         rdms.correlation_rdm(patterns)
-    with pytest.raises(InvalidInput, match="stimulus rows 3, 6 are constant"):
+    with pytest.raises(InvalidInput, match=r"stimulus rows 3, 6$"):
         rdms.correlation_rdm(patterns, dtype="float32", block=100)
 
 
@@ -132,10 +115,8 @@ def test_a_constant_pattern_is_refused_and_named(value, dtype):
 def test_a_pattern_that_is_not_finite_is_refused_and_named(patterns, value):
     stack = np.stack([patterns, patterns])
     stack[1, 4, 7] = value
-    with pytest.raises(InvalidInput, match=r"stimulus row 4 is not finite of pattern set \(1,\)"):
+    with pytest.raises(InvalidInput, match=r"not finite: stimulus rows 4 in set \(1,\)"):
         rdms.correlation_rdm(stack)
-    with pytest.raises(InvalidInput, match="stimulus row 4 is not finite"):
-        rdms.correlation_rdm(torch.from_numpy(stack).bfloat16())
 
 
 @pytest.mark.parametrize("shape", [(5,), (1, 9), (5, 1), (3, 1, 9)])
@@ -144,36 +125,17 @@ def test_patterns_without_two_stimuli_and_two_features_are_refused(shape):
         rdms.correlation_rdm(np.zeros(shape))
 
 
-def test_other_kinds_of_numbers_and_settings_are_refused(patterns):
-    for wrong in (patterns.astype(complex), patterns.astype(str)):
-        with pytest.raises(InvalidInput, match="real numbers"):
-            rdms.correlation_rdm(wrong)
-    with pytest.raises(InvalidInput, match="float16"):
-        rdms.correlation_rdm(patterns, dtype="float16")
-    with pytest.raises(InvalidInput, match="at least 1"):
-        rdms.correlation_rdm(patterns, block=0)
-
-
 def test_difference_rdm_is_the_absolute_difference():
     values = np.random.default_rng(4).normal(size=(3, 9))
     expected = [pdist(row[:, None], "cityblock") for row in values]
     np.testing.assert_array_equal(rdms.difference_rdm(values), expected)
     np.testing.assert_array_equal(rdms.difference_rdm(values[1]), expected[1])
-    values[2, 5] = np.nan
-    with pytest.raises(InvalidInput, match="stimulus row 5 is not finite"):
-        rdms.difference_rdm(values)
-    with pytest.raises(InvalidInput, match="n_dims, n_stimuli"):
-        rdms.difference_rdm(np.zeros((2, 3, 4)))
 
 
-def test_square_and_condensed_are_scipys_squareform():
+def test_square_keeps_the_axes_before_the_pairs():
     rdm = np.random.default_rng(5).random((2, 3, 15))
-    full = rdms.square(rdm)
-    np.testing.assert_array_equal(full[1, 2], squareform(rdm[1, 2]))
-    np.testing.assert_array_equal(rdms.condensed(full), rdm)
-    full[0, 0, 1, 2] += 0.1
-    with pytest.raises(InvalidInput, match="symmetric"):
-        rdms.condensed(full)
+    for index in np.ndindex(2, 3):
+        np.testing.assert_array_equal(rdms.square(rdm)[index], squareform(rdm[index]))
 
 
 def test_count_stimuli_refuses_numbers_that_are_no_count_of_pairs():
@@ -213,9 +175,9 @@ def test_different_stimuli_and_orders_cannot_be_compared():
     reference = rdms.labelled(rdm, "abcd")
     rdms.check_same_stimuli(reference, rdms.labelled(rdm + 1, "abcd"))
     rdms.check_same_stimuli(reference, rdm)
-    with pytest.raises(InvalidInput, match="row 1 is 'b' and 'c'"):
+    with pytest.raises(InvalidInput, match="row 1 of two RDMs is 'b' and 'c'"):
         rdms.check_same_stimuli(reference, rdms.labelled(rdm, "acbd"))
-    with pytest.raises(InvalidInput, match="4 and 3 stimuli"):
+    with pytest.raises(InvalidInput, match="6 and 3 pairs"):
         rdms.check_same_stimuli(reference, rdms.labelled(rdm[:3], "abc"))
     with pytest.raises(InvalidInput, match="condensed order"):
         rdms.stimulus_ids(reference[::-1])
@@ -233,11 +195,9 @@ def test_select_stimuli_gives_the_rdm_of_these_ids_in_this_order():
 
 
 def test_labels_must_fit_the_rdm():
-    with pytest.raises(InvalidInput, match="must differ"):
+    with pytest.raises(InvalidInput, match="4 different stimulus ids"):
         rdms.labelled(np.arange(6.0), "abca")
-    with pytest.raises(InvalidInput, match="5 stimulus ids"):
+    with pytest.raises(InvalidInput, match="4 different stimulus ids, not these 5"):
         rdms.labelled(np.arange(6.0), "abcde")
-    with pytest.raises(InvalidInput, match="dims"):
-        rdms.labelled(np.zeros((2, 6)), "abcd")
-    with pytest.raises(InvalidInput, match="stimulus ids on a last axis"):
+    with pytest.raises(InvalidInput, match="no stimulus ids on a last axis"):
         rdms.stimulus_ids(np.arange(6.0))

@@ -1,4 +1,4 @@
-"""Similarities equal those of scipy, pingouin, neurora and of literal loops; nothing undefined passes in silence."""
+"""Similarities equal those of scipy, pingouin, neurora, rsatoolbox and literal loops; undefined ones are errors."""
 
 import h5py
 import numpy as np
@@ -8,13 +8,13 @@ import pytest
 import rsatoolbox
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from scipy.spatial.distance import squareform
 from scipy.stats import rankdata, spearmanr
 
 from realnet.errors import InvalidInput
-from realnet.rdm import condensed, difference_rdm, labelled, square
+from realnet.rdm import difference_rdm, labelled, square
 from realnet.similarity import (
     FeatureRDMs,
-    best_layer,
     compare_rdms,
     crossvalidated_best_layer,
     improvement,
@@ -34,8 +34,8 @@ def correlated(n_rdms, n_pairs, seed=0, shared=1.0):
 def test_ranks_are_scipys_with_ties_averaged():
     rdms = np.round(np.random.default_rng(0).normal(size=(3, 2, 300)), 1)
     np.testing.assert_array_equal(rank(rdms), rankdata(rdms, axis=-1))
-    large = np.random.default_rng(1).normal(size=(3, 40_000))  # as many as are ranked in several threads
-    np.testing.assert_array_equal(rank(large, tie_tolerance=0), rankdata(large, axis=-1))
+    close = 1 + rdms * 1e-15
+    np.testing.assert_array_equal(rank(close, tie_tolerance=0), rankdata(close, axis=-1))
 
 
 def test_compare_rdms_is_scipys_spearman_of_all_with_all():
@@ -90,13 +90,13 @@ def test_spearman_is_symmetric_and_blind_to_monotone_changes_and_common_reorderi
 @given(seed=SEEDS, order=st.permutations(range(8)))
 def test_reordering_the_images_of_both_rdms_changes_nothing(seed, order):
     a, b = np.random.default_rng(seed).random((2, 28))
-    moved_a, moved_b = (condensed(square(rdm)[np.ix_(order, order)]) for rdm in (a, b))
+    moved_a, moved_b = (squareform(squareform(rdm)[np.ix_(order, order)]) for rdm in (a, b))
     assert compare_rdms(moved_a, moved_b) == pytest.approx(compare_rdms(a, b), abs=1e-14)
 
 
 def test_rdms_of_different_stimuli_are_not_compared():
     rdm = np.random.default_rng(0).random(6)
-    with pytest.raises(InvalidInput, match="row 1 is 'b' and 'c'"):
+    with pytest.raises(InvalidInput, match="row 1 of two RDMs is 'b' and 'c'"):
         compare_rdms(labelled(rdm, "abcd"), labelled(rdm, "acbd"))
     with pytest.raises(InvalidInput, match="6 and 10 pairs"):
         compare_rdms(rdm, np.arange(10.0))
@@ -120,14 +120,12 @@ def test_undefined_rdms_are_refused_and_named(value):
     constant, broken = rdms.copy(), rdms.copy()
     constant[2] = 0.5
     broken[1, 4] = value
-    with pytest.raises(InvalidInput, match=r"constant is RDM \(2,\) of shape \(3,\)"):
+    with pytest.raises(InvalidInput, match=r"constant RDM is not defined: RDM \(2,\) of shape \(3,\)"):
         compare_rdms(rdms, constant)
     with pytest.raises(InvalidInput, match=r"RDM \(1,\) of shape \(3,\) has NaN or Inf"):
         compare_rdms(rdms, broken)
-    with pytest.raises(InvalidInput, match="constant is the RDM"):
+    with pytest.raises(InvalidInput, match="not defined: the RDM"):
         compare_rdms(constant[2], rdms)
-    with pytest.raises(InvalidInput, match="two pairs"):
-        compare_rdms(rdms[:, :1], rdms[:, :1])
 
 
 @pytest.fixture
@@ -171,10 +169,8 @@ def test_partial_spearman_refuses_what_is_not_defined(features):
         FeatureRDMs(np.vstack([features, features[2] ** 2]))  # the same ranks
     with pytest.raises(InvalidInput, match="collinear"):
         FeatureRDMs(np.random.default_rng(0).random((15, 15)))  # as many features as pairs
-    with pytest.raises(InvalidInput, match="nothing of the RDM is left"):
+    with pytest.raises(InvalidInput, match="explain the RDM completely"):
         partial_spearman(features[4], features)
-    with pytest.raises(InvalidInput, match="n_features, n_pairs"):
-        FeatureRDMs(features[0])
     with pytest.raises(InvalidInput, match="6 and 190 pairs"):
         partial_spearman(np.arange(6.0), features)
 
@@ -195,26 +191,14 @@ def test_noise_ceiling_of_fifteen_people_and_92_objects(real_data, roi, expected
     if not path.is_file():
         pytest.skip(f"{path} is not there")
     with h5py.File(path) as file:
-        rdms = condensed(np.moveaxis(file[f"{roi}_RDMs"][:], -1, 0))
+        rdms = [squareform(rdm, checks=False) for rdm in np.moveaxis(file[f"{roi}_RDMs"][:], -1, 0)]
     assert np.round(noise_ceiling(rdms), 3).tolist() == list(expected)
 
 
 def test_a_noise_ceiling_needs_two_subjects():
-    with pytest.raises(InvalidInput, match="at least two"):
-        noise_ceiling(np.arange(6.0)[None])
-    with pytest.raises(InvalidInput, match="n_subjects, n_pairs"):
-        noise_ceiling(np.arange(6.0))
-
-
-def test_best_layer_is_the_first_of_the_highest():
-    similarities = np.array([[0.1, 0.5], [0.3, 0.5], [0.2, 0.1]])
-    names, values = best_layer(similarities, layers=["V1", "V2", "V4"], axis=0)
-    assert names.tolist() == ["V2", "V1"] and values.tolist() == [0.3, 0.5]
-    assert best_layer([0.1, 0.4, 0.2]) == (1, 0.4)
-    with pytest.raises(InvalidInput, match="2 names for 3"):
-        best_layer([0.1, 0.4, 0.2], layers=["V1", "V2"])
-    with pytest.raises(InvalidInput, match="NaN"):
-        best_layer([0.1, np.nan])
+    for wrong in (np.arange(6.0)[None], np.arange(6.0)):
+        with pytest.raises(InvalidInput, match="two or more"):
+            noise_ceiling(wrong)
 
 
 def test_crossvalidated_best_layer_equals_the_literal_procedure():
@@ -241,7 +225,7 @@ def test_choosing_the_layer_on_other_images_takes_the_bias_away():
     chosen_here, chosen_elsewhere = [], []
     for _ in range(60):
         model, brain = rng.random((8, 190)), rng.random(190)  # no layer has anything to do with the brain
-        chosen_here.append(best_layer(compare_rdms(model, brain))[1])
+        chosen_here.append(compare_rdms(model, brain).max())
         chosen_elsewhere.append(crossvalidated_best_layer(model, brain, n_repeats=3)[0])
     assert np.mean(chosen_here) > 0.07
     assert abs(np.mean(chosen_elsewhere)) < 3 * np.std(chosen_elsewhere) / np.sqrt(60)
@@ -256,5 +240,4 @@ def test_improvement_is_given_where_the_reference_is_clearly_above_zero():
     ratio = improvement([0.3, 0.3, 0.3, 0.1], [0.2, 0.0, -0.1, 0.2])
     np.testing.assert_allclose(ratio, [0.5, np.nan, np.nan, -0.5])
     np.testing.assert_allclose(improvement([0.3, 0.3], [0.2, 0.2], lower=[0.05, -0.01]), [0.5, np.nan])
-    np.testing.assert_allclose(improvement([0.3, 0.3], [0.2, 0.04], threshold=0.05), [0.5, np.nan])
     assert improvement(0.3, 0.2) == pytest.approx(0.5)

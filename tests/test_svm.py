@@ -47,9 +47,7 @@ def test_decisions_are_those_of_libsvm(n, n_features, separation):
             weights = np.zeros(n)
             weights[np.flatnonzero(~out)[peer.support_]] = -peer.dual_coef_[0]
             np.testing.assert_allclose(beta[fold], weights, atol=1e-5)
-            if np.isin(
-                beta[fold], [-1, 0, 1]
-            ).all():  # no weight is free, so that a whole interval of biases is optimal
+            if np.isin(beta[fold], [-1, 0, 1]).all():  # no weight is free: a whole interval of biases is optimal
                 assert np.ptp(decisions[fold] - theirs) < 1e-5
                 assert np.all(theirs[beta[fold] > 0] < 1 + 1e-4) and np.all(theirs[beta[fold] < 0] > -1 - 1e-4)
             else:

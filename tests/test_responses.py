@@ -1,0 +1,155 @@
+"""Components equal those of a singular value decomposition; reliability has its known value; files must fit."""
+
+from types import SimpleNamespace
+
+import numpy as np
+import pytest
+import xarray as xr
+from scipy.spatial.distance import pdist
+
+from realnet import responses
+from realnet.errors import InvalidInput
+from realnet.responses import check_same_voxels, component_scores, compute_roi_rdms, compute_targets, reliability
+
+
+def simulate(n_stimuli=40, n_voxels=60, seed=0):
+    rng = np.random.default_rng(seed)
+    values = rng.normal(size=(n_stimuli, 12)) @ rng.normal(size=(12, n_voxels)) + rng.normal(size=(n_stimuli, n_voxels))
+    return values * rng.uniform(0.1, 9, n_voxels) + rng.normal(size=n_voxels)
+
+
+@pytest.mark.parametrize("voxel_scaling", ["zscore", "none"])
+@pytest.mark.parametrize("component_scaling", ["zscore", "global", "none"])
+@pytest.mark.parametrize("n_voxels", [60, 25], ids=["more voxels than images", "fewer"])
+def test_components_are_those_of_a_singular_value_decomposition(voxel_scaling, component_scaling, n_voxels):
+    training, test = simulate(n_voxels=n_voxels), simulate(n_stimuli=7, n_voxels=n_voxels, seed=1)
+    found = component_scores(training, test, 10, voxel_scaling=voxel_scaling, component_scaling=component_scaling)
+    mean, sd = training.mean(axis=0), training.std(axis=0) if voxel_scaling == "zscore" else 1.0
+    _, singular, axes = np.linalg.svd((training - mean) / sd, full_matrices=False)
+    scores = ((training - mean) / sd) @ axes[:10].T
+    scale = {"zscore": scores.std(axis=0), "global": scores.std(), "none": 1.0}[component_scaling]
+    scale = scale * np.sign(scores[np.abs(scores).argmax(axis=0), np.arange(10)])  # the largest score is positive
+    np.testing.assert_allclose(found[0], scores / scale, rtol=1e-8, atol=1e-10)
+    np.testing.assert_allclose(found[1], (test - mean) / sd @ axes[:10].T / scale, rtol=1e-8, atol=1e-10)
+    np.testing.assert_allclose(found[2], (singular**2 / np.sum(singular**2))[:10], rtol=1e-9)
+
+
+def test_scores_of_training_images_have_the_variance_that_the_scaling_says():
+    each = component_scores(simulate(), simulate(), 20)[0]
+    np.testing.assert_allclose(each.std(axis=0), 1)
+    together = component_scores(simulate(), simulate(), 20, component_scaling="global")[0]
+    assert together.std() == pytest.approx(1)
+    assert (np.diff(together.std(axis=0)) < 0).all()
+
+
+def test_components_know_nothing_of_the_other_test_images():
+    test = simulate(n_stimuli=9, seed=2)
+    few, all_of_them = (component_scores(simulate(), part, 5)[1] for part in (test[:3], test))
+    np.testing.assert_allclose(few, all_of_them[:3], atol=1e-12)
+
+
+def test_a_voxel_that_never_changes_has_no_weight():
+    training = simulate()
+    training[:, 3] = 0.1
+    without = component_scores(np.delete(training, 3, axis=1), np.delete(training, 3, axis=1), 5)
+    np.testing.assert_allclose(component_scores(training, training, 5)[0], without[0], atol=1e-9)
+
+
+def test_too_many_components_are_an_error():
+    with pytest.raises(InvalidInput, match="at most 39 components"):
+        component_scores(simulate(), simulate(), 40)
+    training = simulate(n_voxels=30)
+    training[:, 10:] = training[:, :20]  # 30 voxels of rank 10 to 20
+    with pytest.raises(InvalidInput, match="no variance"):
+        component_scores(training, training, 25)
+
+
+def recording(n_stimuli=12, n_voxels=60, subject="sub-01", seed=0):
+    """As the readers return it: V1 are the first 20 voxels, V2 the next 20."""
+    rois = np.array([np.arange(n_voxels) // 20 == number for number in (0, 1)])
+    return xr.Dataset(
+        {"responses": (("stimulus", "voxel"), simulate(n_stimuli, n_voxels, seed))},
+        coords={
+            "stimulus": [f"image-{i:03d}" for i in range(n_stimuli)],
+            "roi": (("roi", "voxel"), rois),
+            "roi_name": ("roi", ["V1", "V2"]),
+            "x": ("voxel", np.arange(float(n_voxels))),
+        },
+        attrs={"subject": subject, "file": f"{subject}.h5"},
+    )
+
+
+def test_targets_are_fitted_on_the_training_images_in_the_training_regions(monkeypatch):
+    sets = {"training": recording(n_stimuli=30), "natural": recording(n_stimuli=5, seed=1)}
+    reader = SimpleNamespace(load=lambda root, subject, split: sets[split])
+    monkeypatch.setitem(responses.FMRI_READERS, "shen2019", reader)
+    settings = SimpleNamespace(
+        dataset="shen2019", training_rois=["V2"], n_components=8, voxel_scaling="none", component_scaling="global"
+    )
+    targets = compute_targets(SimpleNamespace(fmri=settings, raw_folder=str), 1)
+    training, test = (sets[name].responses.values[:, 20:40] for name in ("training", "natural"))
+    expected = component_scores(training, test, 8, voxel_scaling="none", component_scaling="global")
+    np.testing.assert_allclose(targets.components, expected[0], atol=1e-10)
+    np.testing.assert_allclose(targets.test_components, expected[1], atol=1e-10)
+    np.testing.assert_array_equal(targets.test_stimulus, sets["natural"].stimulus)
+    assert targets.attrs == {"explained_variance": pytest.approx(expected[2].sum()), "n_voxels": 20}
+
+
+def test_rdms_of_regions_are_scipys_and_an_unknown_region_is_named():
+    data = recording()
+    rdms = compute_roi_rdms(data, ["V2", "V1"])
+    np.testing.assert_allclose(rdms.sel(roi="V1"), pdist(data.responses.values[:, :20], "correlation"), atol=1e-12)
+    with pytest.raises(InvalidInput, match=r"sub-01.h5 has no region 'V9': it has V1, V2"):
+        compute_roi_rdms(data, ["V9"])
+
+
+def test_files_of_two_people_mixed_up_are_noticed():
+    mine, also_mine = recording(), recording(n_stimuli=5)
+    check_same_voxels(mine, also_mine)
+    moved = also_mine.assign_coords(x=also_mine["x"] + 1)
+    for other in (recording(subject="sub-02"), also_mine.isel(voxel=slice(0, 50)), moved):
+        with pytest.raises(InvalidInput, match="same voxels of one subject"):
+            check_same_voxels(mine, other)
+
+
+def noisy_trials(n_stimuli=200, n_repeats=8, noise=2.0, n_voxels=40, seed=0):
+    """Trials of known reliability: variance 1 of signal (V1 only), noise^2 / n_repeats of the mean."""
+    rng = np.random.default_rng(seed)
+    names = np.repeat([f"i{i:03d}" for i in range(n_stimuli)], n_repeats)
+    signal = np.repeat(rng.normal(size=(n_stimuli, n_voxels)), n_repeats, axis=0)
+    signal[:, n_voxels // 2 :] = 0
+    values = signal + noise * rng.normal(size=signal.shape)
+    order = rng.permutation(len(names))
+    rois = np.array([np.arange(n_voxels) < n_voxels // 2, np.arange(n_voxels) >= n_voxels // 2])
+    return xr.Dataset(
+        {"responses": (("sample", "voxel"), values[order])},
+        coords={
+            "stimulus": ("sample", names[order]),
+            "roi": (("roi", "voxel"), rois),
+            "roi_name": ("roi", ["V1", "V2"]),
+        },
+    )
+
+
+@pytest.mark.parametrize("noise", [1.0, 3.0])
+def test_reliability_is_the_share_of_signal_in_the_mean_over_all_repeats(noise):
+    v2, v1 = reliability(noisy_trials(noise=noise), ["V2", "V1"])
+    assert v1 == pytest.approx(1 / (1 + noise**2 / 8), abs=0.03)
+    assert v2 == pytest.approx(0, abs=0.1)
+
+
+def test_reliability_of_two_repeats_is_the_literal_formula():
+    trials = noisy_trials(n_stimuli=30, n_repeats=2)
+    values, stimuli = trials["responses"].values, trials["stimulus"].values
+    halves = [np.array([values[stimuli == name][half] for name in np.unique(stimuli)]) for half in (0, 1)]
+    r = np.array([np.corrcoef(halves[0][:, v], halves[1][:, v])[0, 1] for v in range(values.shape[1])])
+    expected = np.median((2 * r / (1 + r))[:20])
+    # with two repeats the halves can only swap image by image; many splits average that
+    assert reliability(trials, ["V1"], n_splits=400)[0] == pytest.approx(expected, abs=0.05)
+
+
+def test_reliability_is_repeatable_and_needs_repeats():
+    trials = noisy_trials()
+    assert reliability(trials, ["V1"], seed=3) == reliability(trials, ["V1"], seed=3)
+    with pytest.raises(InvalidInput, match="needs 3 images with 2"):
+        reliability(noisy_trials(n_repeats=1), ["V1"])
