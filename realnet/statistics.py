@@ -1,7 +1,7 @@
 """Inference on similarities: bootstraps over images, intervals over subjects, correction for several tests.
 
-No test over three subjects can be significant: all sign flips of three values give p = .125 at least. Images are many:
-intervals come from a bootstrap over images, and everything that is compared shares its resamples.
+With three subjects no permutation test over subjects can be significant (their sign flips give p = .125 or more).
+Images are many: intervals come from a bootstrap over images, and everything that is compared shares its resamples.
 """
 
 import warnings

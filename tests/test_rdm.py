@@ -81,25 +81,6 @@ def test_working_memory_is_bounded_by_the_block(n_stimuli):
     assert peak < 8 * 2 * n_stimuli * (2000 + n_stimuli) + 100_000  # the rest: means, norms, buffers of numpy
 
 
-@settings(max_examples=30, deadline=None)
-@given(seed=st.integers(0, 2**32 - 1), scale=st.floats(1e-3, 1e3), shift=st.floats(-1e3, 1e3))
-def test_scaling_and_shifting_a_pattern_changes_nothing(seed, scale, shift):
-    patterns = np.random.default_rng(seed).normal(size=(5, 30))
-    changed = patterns.copy()
-    changed[2] = changed[2] * scale + shift
-    np.testing.assert_allclose(rdms.correlation_rdm(changed), rdms.correlation_rdm(patterns), atol=1e-7)
-
-
-@settings(max_examples=30, deadline=None)
-@given(seed=st.integers(0, 2**32 - 1), order=st.permutations(range(7)))
-def test_reordering_the_images_reorders_the_rdm(seed, order):
-    patterns = np.random.default_rng(seed).normal(size=(7, 20))
-    full = squareform(rdms.correlation_rdm(patterns))
-    np.testing.assert_allclose(
-        squareform(rdms.correlation_rdm(patterns[order])), full[np.ix_(order, order)], atol=1e-12
-    )
-
-
 @pytest.mark.parametrize("value", [0.0, 0.1, 1e-30, 12345.678])
 @pytest.mark.parametrize("dtype", [np.float32, np.float64])
 def test_a_constant_pattern_is_refused_and_named(value, dtype):

@@ -34,20 +34,6 @@ def test_components_are_those_of_a_singular_value_decomposition(voxel_scaling, c
     np.testing.assert_allclose(found[2], (singular**2 / np.sum(singular**2))[:10], rtol=1e-9)
 
 
-def test_scores_of_training_images_have_the_variance_that_the_scaling_says():
-    each = component_scores(simulate(), simulate(), 20)[0]
-    np.testing.assert_allclose(each.std(axis=0), 1)
-    together = component_scores(simulate(), simulate(), 20, component_scaling="global")[0]
-    assert together.std() == pytest.approx(1)
-    assert (np.diff(together.std(axis=0)) < 0).all()
-
-
-def test_components_know_nothing_of_the_other_test_images():
-    test = simulate(n_stimuli=9, seed=2)
-    few, all_of_them = (component_scores(simulate(), part, 5)[1] for part in (test[:3], test))
-    np.testing.assert_allclose(few, all_of_them[:3], atol=1e-12)
-
-
 def test_a_voxel_that_never_changes_has_no_weight():
     training = simulate()
     training[:, 3] = 0.1
