@@ -20,8 +20,8 @@ from urllib.parse import urlsplit
 import pandas as pd
 import pooch
 import requests
+from requests.adapters import HTTPAdapter, Retry
 from tqdm import tqdm
-from urllib3.util import Retry
 
 from realnet.datasets.files import find_files
 from realnet.errors import CannotWrite, InvalidInput, MissingInput, RealnetError
@@ -30,8 +30,7 @@ from realnet.settings import load_study, project_root
 FILES = Path(__file__).with_name("files.csv")
 FIGSHARE, OSF = "https://api.figshare.com/v2", "https://api.osf.io/v2"
 OFFLINE = (requests.ConnectionError, requests.Timeout)
-TIMEOUT = 30  # seconds
-FULL = 36  # length of an md5 hash with its name; of CORnet-S, only the beginning of the hash is published
+TIMEOUT, FULL = 30, 36  # s; length of "md5:..." (of CORnet-S, only the beginning of the hash is published)
 # 202: figshare's empty answer to programs
 RETRY = Retry(3, backoff_factor=1, status_forcelist=(202, 429, 500, 502, 503, 504), raise_on_status=False)
 
@@ -107,12 +106,12 @@ class ResumingDownloader:
         self.part, self.version = (target.with_name(target.name + end) for end in (".part", ".part.version"))
         self.file, self.session = file, requests.Session()
         for scheme in ("http://", "https://"):
-            self.session.mount(scheme, requests.adapters.HTTPAdapter(max_retries=RETRY))
+            self.session.mount(scheme, HTTPAdapter(max_retries=RETRY))
 
     def __call__(self, url, output_file, pooch):
         """Download ``url``; raises ``requests.RequestException``, or ValueError for a wrong file."""
         os.remove(output_file)  # pooch's empty file, which a killed process would leave
-        failures, size = 0, -1
+        failures, size = 0, -1  # as long as bytes arrive, an interruption is no failure
         while problem := self._transfer(url):
             failures, size = (1 if self._size() > size else failures + 1), self._size()
             if failures > RETRY.total:
@@ -188,8 +187,8 @@ def unpack(archive):
     shutil.rmtree(room, ignore_errors=True)
     try:
         pooch.Unzip(extract_dir=room.name)(str(archive), "download", None)
-    except (zipfile.BadZipFile, zlib.error, EOFError, RuntimeError) as error:
-        raise InvalidInput(f"{archive}: cannot be unpacked ({error}); remove it and fetch it again") from error
+    except (zipfile.BadZipFile, zlib.error, EOFError, OSError, RuntimeError, ValueError, LookupError) as error:
+        raise InvalidInput(f"{archive}: not unpacked ({error}); free the disk, or remove it and fetch again") from error
     room.rename(folder)
 
 
