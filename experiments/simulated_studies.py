@@ -11,7 +11,7 @@ from scipy.stats import rankdata
 
 from realnet import responses
 from realnet.activations import batches, load_images, normalise
-from realnet.behavior import compute_logits, find_validation_images, is_in_top
+from realnet.behavior import classify, find_validation_images, is_in_top
 from realnet.datasets.readiness import save_stimulus_list
 from realnet.io import load_model_rdms, load_prepared, save_prepared
 from realnet.networks import load_network, load_stimuli, save_network, train_network
@@ -165,8 +165,8 @@ def measures(study, network):
     partial = partial_spearman(models.sel(layer="IT").values, brains["dimensions"].values) ** 2
     rows += [("dimension", d, v) for d, v in zip(brains["dimensions"].dimension.values, partial, strict=True)]
     images, labels = _held_out(study.raw_folder("imagenet") / "val", study.network.image_size)
-    logits = compute_logits(load_network(study, network), images, device="cpu")
-    rows += [(f"top{k}", "", float(is_in_top(logits, labels, k).mean())) for k in (1, 5)]
+    scores = classify(load_network(study, network), images, device="cpu")
+    rows += [(f"top{k}", "", float(is_in_top(scores, labels, k).mean())) for k in (1, 5)]
     if network.subject:
         rows += [("encoder", row.metric, row.value) for row in pd.read_csv(_encoder_path(study, network)).itertuples()]
     return pd.DataFrame(rows, columns=["measure", "part", "value"])

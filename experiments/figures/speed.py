@@ -43,7 +43,7 @@ def plot_speed(rows):
 
 
 def plot_growth(curve):
-    """Time and working memory of an RDM against the number of images, beside n^2 and the bound that was set.
+    """Time and working memory of an RDM against the number of images, beside n^2 and what is expected.
 
     Parameters
     ----------
@@ -59,7 +59,7 @@ def plot_growth(curve):
     time.plot(curve.images, square, color="black", linestyle=":", label="proportional to n²")
     time.set(xscale="log", yscale="log", ylabel="Time (s)", title="Time")
     memory.plot(curve.images, curve.working_mib, **style)
-    memory.plot(curve.images, curve.bound_mib, color="black", linestyle="--", label="bound set by block and tile")
+    memory.plot(curve.images, curve.bound_mib, color="black", linestyle="--", label="expected")
     memory.set(xscale="log", ylabel="Beside input and result (MiB)", title="Working memory")
     memory.set_ylim(0, 1.15 * curve[["working_mib", "bound_mib"]].max().max())
     for panel in (time, memory):

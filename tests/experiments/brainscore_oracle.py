@@ -11,7 +11,7 @@ from realnet.activations import load_images, normalise
 
 
 def kappas(real_data, correct):
-    """Mean Cohen's kappa between `correct` (Series by drawing) and each person, and between each two people."""
+    """Mean Cohen's kappa between `correct` (Series by drawing) and each participant, and between each two of them."""
 
     def kappa(a, b):
         b = b[a.index]
@@ -31,9 +31,8 @@ def names_correctly(network, folder, image_size, real_data):
     """Whether `network` names the class of each drawing in a folder: the 16-class rule, step by step."""
     mapping = json.loads((real_data / "imagenet_meta" / "sixteen_class_mapping.json").read_text())
     paths = sorted(folder.rglob("*.png"))
-    images = load_images(paths, image_size)
     with torch.no_grad():
-        probability = torch.softmax(network(normalise(images)), dim=1).numpy()
+        probability = torch.softmax(network(normalise(load_images(paths, image_size))), dim=1).numpy()
     correct = {}
     for path, p in zip(paths, probability, strict=True):
         means = {name: p[entry["imagenet_indices"]].mean() for name, entry in mapping.items()}
@@ -48,8 +47,7 @@ def tell_apart(network, folder, image_size):
     drawings = load_images(sorted(folder.rglob("*.png")), image_size * 3 // 8)
     shown = torch.full((len(drawings), 3, image_size, image_size), 128, dtype=torch.uint8)
     start = (image_size - drawings.shape[-1]) // 2
-    stop = start + drawings.shape[-1]
-    shown[:, :, start:stop, start:stop] = drawings
+    shown[:, :, start : start + drawings.shape[-1], start : start + drawings.shape[-1]] = drawings
     features = network.activations(normalise(shown))["IT"].mean(dim=(2, 3))
     linear = network.decoder.linear
     linear.weight *= 10 / features.std(dim=0).mean()

@@ -1,6 +1,6 @@
 """Run by test_brainscore.py in Brain-Score's environment: wraps networks, prints as JSON what it makes of them.
 
-Arguments: where the activations go (.npz), the folder of real data, a checkpoint, pictures.
+Arguments: folder for the activations, folder of real data, a network of ours, a published checkpoint, images.
 """
 
 import json
@@ -10,24 +10,23 @@ from pathlib import Path
 
 import numpy as np
 from botocore.exceptions import EndpointConnectionError, NoCredentialsError
-from brainscore_vision import benchmark_registry, model_registry
-from brainscore_vision.benchmarks import geirhos2021, rajalingham2018  # noqa: F401  they enter themselves
+from brainscore_vision import benchmark_registry
+from brainscore_vision.benchmarks import geirhos2021, rajalingham2018  # noqa: F401  they register themselves
 from torch import nn
 
 from experiments.brainscore import edge
-from experiments.brainscore.extract import extract
-from experiments.brainscore.models import load_model, make_candidate, register
+from experiments.brainscore.models import extract, load_candidate, make_candidate
 from experiments.brainscore.score import GROUPS, fetch_failure, make_row, open_benchmark
 from realnet.backbones import EfficientNetLite0
+from realnet.cornet import LAYERS
 from realnet.settings import Network
 
-out, real_data, weights, *pictures = map(Path, sys.argv[1:])
-[identifier] = register([weights])
-candidate = load_model(identifier)
-np.savez(out, **extract(candidate, pictures))
+out, real_data, ours, published, *images = map(Path, sys.argv[1:])
+for name, path in (("ours", ours), ("published", published)):
+    candidate = load_candidate(path, batch_size=3)
+    np.savez(out / f"{name}.npz", **extract(candidate, images, (*LAYERS, "decoder.avgpool", "decoder")))
 refused = Exception([NoCredentialsError(), EndpointConnectionError(endpoint_url="u")])
 said = {
-    "registered": identifier in model_registry,
     "identifier": candidate.identifier,
     "layers": candidate.layers,
     "regions": dict(candidate.layer_model.region_layer_map),

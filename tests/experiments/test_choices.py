@@ -1,10 +1,11 @@
-"""Chapter 09: effects of choices are paired within worlds."""
+"""Appendix 09: effects of choices are paired within simulated data sets."""
 
 import numpy as np
 import pandas as pd
 import pytest
 from scipy import stats
 
+from experiments.figures.choices import plot_choice_effects
 from experiments.tables import choices
 from experiments.tables.kept import load_kept
 from realnet.settings import load_study
@@ -12,39 +13,35 @@ from realnet.settings import load_study
 
 @pytest.fixture(scope="module")
 def table():
-    """Two people in four worlds: choice `b` adds .1 and a little noise to `paper`, `same` adds nothing."""
+    """Two participants in four data sets: choice `b` adds .1 and a little noise to `paper`, `same` adds nothing."""
     rng = np.random.default_rng(0)
     rows = []
-    for world in range(4):
+    for simulation in range(4):
         for measure, part in choices.OUTCOMES.values():
-            rows.append((world, "cornet", np.nan, measure, part or "x", 10.0 * world - 1))
-            for person in ("sub-01", "sub-02"):
-                level, noise = 10.0 * world, 0.01 * rng.normal()
+            rows.append((simulation, "cornet", np.nan, measure, part or "x", 10.0 * simulation - 1))
+            for subject in ("sub-01", "sub-02"):
+                level, noise = 10.0 * simulation, 0.01 * rng.normal()
                 for choice, value in (("paper", level), ("b", level + 0.1 + noise), ("same", level)):
-                    rows.append((world, choice, person, measure, part or "x", value))
-    return pd.DataFrame(rows, columns=["world", "choice", "trained_on", "measure", "part", "value"])
+                    rows.append((simulation, choice, subject, measure, part or "x", value))
+    return pd.DataFrame(rows, columns=["simulation", "choice", "trained_on", "measure", "part", "value"])
 
 
-def test_effects_are_paired_differences_with_students_interval_over_worlds(table):
+def test_effects_are_paired_differences_with_students_interval_over_data_sets(table):
     effects = choices.choice_effects(table)
     (row,) = effects[(effects.choice == "b") & (effects.outcome == "own fMRI")].to_dict("records")
-    part = table[table.measure == "fmri_natural"].groupby(["world", "choice"]).value.mean().unstack()
+    part = table[table.measure == "fmri_natural"].groupby(["simulation", "choice"]).value.mean().unstack()
     expected = stats.ttest_rel(part["b"], part["paper"]).confidence_interval()
     assert row["value"] == pytest.approx((part["b"] - part["paper"]).mean())
     assert (row["lower"], row["upper"]) == pytest.approx(tuple(expected))
-    assert row["n_worlds"] == 4
-    # levels that differ by tens between worlds leave no trace
+    assert row["n_simulations"] == 4
+    # levels that differ by tens between data sets have no influence
     assert row["upper"] - row["lower"] < 0.1
 
 
-def test_equal_choices_have_no_difference_at_all(table):
+def test_equal_choices_have_no_difference_and_the_gain_is_over_the_cornet_of_the_same_data_set(table):
     assert choices.largest_difference(table, "paper", "same") == 0
     assert choices.largest_difference(table, "paper", "b") > 0.05
-
-
-def test_the_gain_is_measured_from_the_cornet_of_the_same_world(table):
-    gain = choices.gain_over_cornet(table)
-    np.testing.assert_allclose(gain.value, 1)
+    np.testing.assert_allclose(choices.gain_over_cornet(table).value, 1)
 
 
 def test_words_give_value_and_interval():
@@ -59,16 +56,24 @@ def test_settings_beside_shows_what_differs_and_nothing_else():
 
 
 @pytest.mark.parametrize(
-    ("contrast", "low", "high"), [("spearman", 0.9, 1), ("pearson", 0.9, 1), ("detached", -0.1, 0.1)]
+    ("correlation", "low", "high"), [("spearman", 0.9, 1), ("pearson", 0.9, 1), ("detached", -0.1, 0.1)]
 )
-def test_only_a_term_with_a_gradient_brings_predictions_to_their_measurements(contrast, low, high):
-    found = choices.descend(contrast)
+def test_only_a_term_with_a_gradient_brings_predictions_to_their_measurements(correlation, low, high):
+    found = choices.descend(correlation)
     assert abs(found[0]) < 0.1
     assert low <= found[-1] <= high
 
 
-def test_in_the_kept_ablation_a_term_without_gradient_is_no_term():
+def test_effects_are_drawn_filled_where_their_interval_leaves_out_zero(table):
+    effects = choices.choice_effects(table)
+    figure = plot_choice_effects(effects, ["same", "b"])
+    assert [axes.get_title() for axes in figure.axes] == list(choices.OUTCOMES)
+    filled, opened = figure.axes[0].lines[:2]
+    assert filled.get_ydata().tolist() == [1] and opened.get_xydata().tolist() == [[0, 0]]
+
+
+def test_in_the_kept_ablation_a_term_without_gradient_has_no_effect():
     table, about = load_kept("ablation")
     assert choices.largest_difference(table, "none", "detached") == 0
-    assert about["settings"]["worlds"] >= 3
+    assert about["settings"]["simulations"] >= 3
     assert set(about["settings"]["choices"]) == set(table.choice) - {"cornet"}

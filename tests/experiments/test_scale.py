@@ -1,10 +1,11 @@
-"""Chapter 15: laws are found again where they were planted, and plans are what a pocket calculator gives."""
+"""Appendix 15: laws are found again where they were planted, plans are counted by hand, figures show their tables."""
 
 import numpy as np
 import pandas as pd
 import pytest
 
 from experiments import scale as experiment
+from experiments.figures.scale import plot_lab_hours, plot_scale
 from experiments.tables import scale
 from realnet.errors import InvalidInput
 from realnet.settings import Study
@@ -44,13 +45,6 @@ def test_weights_are_never_negative_and_the_misfit_is_that_of_the_worst_point():
     assert law.misfit == pytest.approx(worst)
 
 
-@pytest.mark.parametrize("seconds", [[1.0], [1.0, 0.0, 2.0]])
-def test_too_few_or_impossible_points_are_refused(seconds):
-    points = pd.DataFrame({"images": range(1, len(seconds) + 1), "seconds": seconds})
-    with pytest.raises(InvalidInput, match="law of 2 terms"):
-        scale.fit_law(points, ("1", "images"), "seconds")
-
-
 def test_every_work_that_is_measured_has_laws_with_fewer_terms_than_points():
     measured = {}
     for work, axis, points in experiment.CURVES:
@@ -70,10 +64,10 @@ def test_memory_of_a_point_is_that_of_its_input_and_result_and_little_more():
     assert given < peak < given + 0.3
 
 
-def test_a_lab_has_the_networks_of_a_study_with_its_people():
-    people = {"dataset": "own", "test_sets": ["natural"], "subjects": [1, 2, 3, 4], "other_subjects": []}
+def test_a_lab_has_the_networks_of_a_study_with_its_subjects():
+    fmri = {"dataset": "own", "test_sets": ["natural"], "subjects": [1, 2, 3, 4], "other_subjects": []}
     study = Study.model_validate({
-        "name": "x", "description": "-", "fmri": people,
+        "name": "x", "description": "-", "fmri": fmri,
         "training": {"betas": [10, 20], "main_beta": 20, "seeds": [0, 1, 2]},
     })  # fmt: skip
     assert scale.Lab("x", images=10, subjects=4, betas=2, seeds=3).networks == len(study.networks()) == 1 + 4 * 3 * 4
@@ -90,7 +84,7 @@ def test_hours_and_sizes_of_a_plan_are_counted_by_hand():
     assert plan.disk_gib["training"] == pytest.approx(13 * 4 / 2**10)
     assert plan.memory_gib["training"] == pytest.approx(16e-6 + 1600 * 3 * 64**2 / 2**30)
     assert (plan.jobs["training"], plan.jobs["rdm"], plan.jobs["preparation"]) == (12, 13, 1)
-    split = scale.plan_lab(lab._replace(job_a_person=True), planted(1e-3), planted(1e-6), ABOUT).set_index("stage")
+    split = scale.plan_lab(lab._replace(job_per_subject=True), planted(1e-3), planted(1e-6), ABOUT).set_index("stage")
     assert (split.jobs["preparation"], split.jobs["decoding"]) == (3, 10)
     assert list(plan.index[plan.on_gpu]) == ["training", "activations"]
 
@@ -103,25 +97,9 @@ def test_machines_take_jobs_in_waves_and_one_job_gains_nothing():
     one, many = (scale.on_machines(plan, n, 16, 128.0, gpu_speedup=10) for n in (1, 16))
     assert one.hours.tolist() == pytest.approx([180, 30])
     assert many.hours.tolist() == pytest.approx([20, 30])  # 18 jobs of 10 hours on 16 GPUs: two waves
-    first, later = (scale.next_bottleneck(planned, memory_gib=128) for planned in (one, many))
-    assert (first.stage, first.second, first.without) == ("training", "bootstrap", pytest.approx(30))
+    first, later = (scale.bottleneck(planned, memory_gib=128) for planned in (one, many))
+    assert (first.stage, first.second, first.hours, first.total) == ("training", "bootstrap", 180, pytest.approx(210))
     assert (later.stage, later.too_large) == ("bootstrap", "bootstrap")
-
-
-def test_tables_of_labs_and_machines_are_their_single_plans_one_below_the_other():
-    labs = [scale.Lab(name, images=n, subjects=5) for name, n in (("few", 100), ("many", 20_000))]
-    laws = planted(1e-6), planted(1e-6)
-    plans = scale.plan_labs(labs, {"one": 1, "four": 4}, laws, ABOUT, 16, 64.0, 50.0).set_index(["lab", "machines"])
-    for lab in labs:
-        for name, n in (("one", 1), ("four", 4)):
-            alone = scale.on_machines(scale.plan_lab(lab, *laws, ABOUT), n, 16, 64.0, 50.0)
-            assert plans.loc[(lab.name, name)].hours.tolist() == alone.hours.tolist()
-    found = scale.bottleneck_table(labs, 4, laws, ABOUT, 16, 64.0, [50.0, 1e9]).set_index(["lab", "chapter 01"])
-    today = plans.loc[("many", "four")].set_index("stage").hours
-    row = found.loc[("many", "one job")].iloc[0]
-    assert (row.bottleneck, row.days) == (today.idxmax(), pytest.approx(today.sum() / 24))
-    assert row.its_share == pytest.approx(today.max() / today.sum())
-    assert (found.loc[("many", "a job a person")].days.to_numpy() <= found.loc[("many", "one job")].days).all()
 
 
 def test_memory_limits_how_many_jobs_run_side_by_side():
@@ -138,3 +116,43 @@ def test_the_rdm_of_all_images_grows_with_the_square_of_their_number():
     assert large.rdm_gib / small.rdm_gib == pytest.approx(100, rel=0.01)
     assert small.rdm_gib == pytest.approx(1000 * 999 / 2 * 8 * 2 / 2**30)
     assert large.layers_gib == pytest.approx(10_000 * 5000 * 4 / 2**30)
+
+
+@pytest.fixture
+def curves():
+    rows = [
+        {"work": work, "axis": axis, axis: n, "seconds": n * 1e-3, "peak_gib": 0.1 * n, "law_seconds": n * 1.1e-3,
+         "law_gib": 0.11 * n}
+        for work, axis in (("rdm", "images"), ("rdm", "units"), ("preparation", "voxels"))
+        for n in (400, 100, 200)
+    ]  # fmt: skip
+    return pd.DataFrame(rows)
+
+
+@pytest.mark.parametrize("quantity, law", [("seconds", "law_seconds"), ("peak_gib", "law_gib")])
+def test_each_work_and_size_has_a_panel_with_points_and_law(curves, quantity, law):
+    figure = plot_scale(curves, quantity)
+    assert [(a.get_title(), a.get_xlabel()) for a in figure.axes] == [
+        ("rdm", "images"), ("rdm", "units"), ("preparation", "voxels")
+    ]  # fmt: skip
+    line, dots = figure.axes[1].lines
+    part = curves[(curves.axis == "units")].sort_values("units")
+    np.testing.assert_array_equal(line.get_xydata(), part[["units", law]])
+    np.testing.assert_array_equal(dots.get_xydata(), part[["units", quantity]])
+    assert all(axes.get_xscale() == axes.get_yscale() == "log" for axes in figure.axes)
+    with pytest.raises(InvalidInput, match=law):
+        plot_scale(curves.drop(columns=law), quantity)
+
+
+def test_hours_are_drawn_per_lab_and_machine():
+    plans = pd.DataFrame([
+        {"lab": lab, "machines": machines, "stage": stage, "hours": hours}
+        for lab in ("NSD", "THINGS")
+        for machines, factor in (("one", 1.0), ("sixteen", 16.0))
+        for stage, hours in (("training", 32 / factor), ("bootstrap", 5.0))
+    ])  # fmt: skip
+    figure = plot_lab_hours(plans)
+    assert [axes.get_title() for axes in figure.axes] == ["NSD", "THINGS"]
+    drawn = [line for line in figure.axes[0].lines if line.get_linestyle() == "None"]
+    assert [sorted(line.get_xdata()) for line in drawn] == [[5, 32], [2, 5]]
+    assert drawn[0].get_marker() != drawn[1].get_marker()
