@@ -1,6 +1,6 @@
 """Run by test_brainscore.py in Brain-Score's environment: wraps networks, prints as JSON what it makes of them.
 
-Arguments: where the activations go (folder), the folder of real data, a network of ours, a published checkpoint, images.
+Arguments: folder for the activations, folder of real data, a network of ours, a published checkpoint, images.
 """
 
 import json

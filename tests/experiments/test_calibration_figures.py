@@ -1,6 +1,6 @@
 """Appendix 11: every cell of the calibration is drawn where its number says."""
 
-from itertools import pairwise, product
+from itertools import product
 
 import numpy as np
 import pandas as pd
@@ -14,7 +14,6 @@ from experiments.figures.calibration import (
     plot_difference_power,
 )
 from experiments.tables.calibration import describe_cells
-from realnet.errors import InvalidInput
 
 LEVELS = (0.0, 0.5, 0.8)
 
@@ -99,20 +98,3 @@ def test_the_power_of_a_difference_rises_with_the_true_difference():
     curve = axes.containers[0].lines[0]
     np.testing.assert_allclose(curve.get_xdata(orig=False), [0, 0.1, 0.2])
     np.testing.assert_allclose(curve.get_ydata(orig=False), [0.02, 0.4, 0.9])
-
-
-def test_labels_do_not_overlap_and_every_axis_is_named(errors, power, cells):
-    for figure in (plot_calibration_errors(errors), plot_calibration_power(power),
-                   plot_calibration_cells(cells, "coverage")):  # fmt: skip
-        figure.draw_without_rendering()
-        boxes = [label.get_window_extent() for label in figure.axes[0].get_yticklabels() if label.get_text()]
-        boxes.sort(key=lambda box: box.y0)
-        assert all(low.y1 <= high.y0 + 1 for low, high in pairwise(boxes))
-        assert all(panel.get_xlabel() for panel in figure.axes)
-
-
-def test_tables_without_a_column_are_refused(errors, cells):
-    with pytest.raises(InvalidInput, match="column 'test'"):
-        plot_calibration_errors(errors.drop(columns="test"))
-    with pytest.raises(InvalidInput, match="metric 'power'"):
-        plot_calibration_cells(cells, "power")

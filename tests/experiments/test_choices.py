@@ -38,12 +38,9 @@ def test_effects_are_paired_differences_with_students_interval_over_data_sets(ta
     assert row["upper"] - row["lower"] < 0.1
 
 
-def test_equal_choices_have_no_difference_at_all(table):
+def test_equal_choices_have_no_difference_and_the_gain_is_over_the_cornet_of_the_same_data_set(table):
     assert choices.largest_difference(table, "paper", "same") == 0
     assert choices.largest_difference(table, "paper", "b") > 0.05
-
-
-def test_the_gain_is_measured_from_the_cornet_of_the_same_data_set(table):
     np.testing.assert_allclose(choices.gain_over_cornet(table).value, 1)
 
 
