@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 import torch
-from simulation.people import write_file
+from simulation.participants import write_file
 from sklearn.metrics import cohen_kappa_score, top_k_accuracy_score
 from torch import nn
 from torchvision.datasets import ImageFolder

@@ -68,7 +68,7 @@ def recording(n_stimuli=12, n_voxels=60, subject="sub-01", seed=0):
 def test_targets_are_fitted_on_the_training_images_in_the_training_regions(monkeypatch):
     sets = {"training": recording(n_stimuli=30), "natural": recording(n_stimuli=5, seed=1)}
     reader = SimpleNamespace(load=lambda root, subject, split: sets[split])
-    monkeypatch.setitem(responses.FMRI_READERS, "shen2019", reader)
+    monkeypatch.setitem(responses.TRAINING_FMRI, "shen2019", reader)
     settings = SimpleNamespace(
         dataset="shen2019", training_rois=["V2"], n_components=8, voxel_scaling="none", component_scaling="global"
     )

@@ -133,8 +133,8 @@ def test_a_wrong_value_is_refused_by_the_name_of_its_key(tmp_path, key, value):
 
 @pytest.mark.parametrize(
     "text",
-    ["a: [", "- 1", "", "just words", "description: d", "\x00", "x: " + "[" * 3000, "when: !!set {a, b}", "x: !!int ten",
-     "x: !!python/object/apply:os.system [ls]", "training:\n\tepochs: 3", "1: 2"],
+    ["a: [", "- 1", "", "just words", "description: d", "\x00", "x: " + "[" * 3000, "when: !!set {a, b}",
+     "x: !!int ten", "x: !!python/object/apply:os.system [ls]", "training:\n\tepochs: 3", "1: 2"],
 )  # fmt: skip
 def test_a_file_that_is_no_study_is_refused_in_one_sentence(tmp_path, text):
     with pytest.raises(InvalidInput, match=r"mine\.yml") as caught:
@@ -207,7 +207,7 @@ def test_root_of_data_and_results_can_be_moved(tmp_path, monkeypatch):
 @pytest.mark.parametrize("value", ["", "results", "/nowhere/at/all", __file__])
 def test_a_wrong_root_is_refused_by_the_name_of_its_variable(monkeypatch, value):
     monkeypatch.setenv("REALNET_ROOT", value)
-    with pytest.raises(InvalidInput, match="REALNET_ROOT is .*: expected the absolute path of an existing folder"):
+    with pytest.raises(InvalidInput, match=r"REALNET_ROOT is .*: expected the absolute path of an existing folder"):
         load_study("demo")
 
 

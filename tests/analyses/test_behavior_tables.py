@@ -17,7 +17,7 @@ from realnet.errors import InvalidInput
 from realnet.io import load_table, save_table
 from realnet.settings import InferenceSettings, Network, Study
 from realnet.statistics import confidence_interval
-from simulation import people, published
+from simulation import participants, published
 from simulation.stimuli import make_catalogue
 
 
@@ -38,9 +38,9 @@ def study(tmp_path_factory, real_data_folder):  # the real data are looked for b
         patch.setenv("REALNET_ROOT", str(root))
         patch.setenv("REALNET_DATA", str(root / "no real data"))
         patch.setattr(behavior, "load_network", lambda study, network: models[network])
-        for name, content in [*published.picture_files(catalogue), *people.people_files(catalogue, 0)]:
+        for name, content in [*published.image_files(catalogue), *participants.behavior_files(catalogue, 0)]:
             if name.startswith(("imagenet", "geirhos2021")):
-                people.write_file(study.raw_folder(name), content)
+                published.write_file(study.raw_folder(name), content)
         yield study
 
 
@@ -100,7 +100,7 @@ def test_kappas_are_those_of_sklearn_for_every_person_and_condition(study, exper
     network, trials = study.networks()[2], experiment.trials
     table = geirhos2021.load(study.raw_folder("geirhos2021"))
     kappas = rows_of(consistency, **network.columns, metric="kappa")
-    for condition in people.CONDITIONS:
+    for condition in participants.CONDITIONS:
         here = (trials.condition == condition).to_numpy()
         for subject in ("subject-01", "subject-08"):
             answers = rows_of(table, subject=subject, condition=condition).set_index("stimulus")
@@ -113,7 +113,7 @@ def test_kappas_are_those_of_sklearn_for_every_person_and_condition(study, exper
 
 def test_the_ceiling_is_the_mean_over_pairs_of_people(experiment, consistency):
     by_hand = []
-    for condition in people.CONDITIONS:
+    for condition in participants.CONDITIONS:
         correct = experiment.correct[:, (experiment.trials.condition == condition).to_numpy()]
         pairs = [(i, j) for i in range(len(correct)) for j in range(i)]
         by_hand.append(np.mean([cohen_kappa_score(correct[i], correct[j]) for i, j in pairs]))
@@ -136,7 +136,7 @@ def test_the_intervals_are_those_of_resamples_written_out(study, experiment, rig
     for _ in range(40):
         drawn = np.concatenate([rows_at[i] for i in rng.integers(len(names), size=len(names))])
         kappas = []
-        for condition in people.CONDITIONS:
+        for condition in participants.CONDITIONS:
             here = drawn[(trials.condition.to_numpy() == condition)[drawn]]
             kappas += [cohen_kappa_score(right[network][here], person[here]) for person in experiment.correct]
         sampled.append(np.nanmean(kappas))
@@ -189,7 +189,7 @@ def test_a_part_of_the_classes_and_a_part_of_the_images_are_refused(study, tmp_p
     path = next(root.rglob("*subject-02*.csv"))
     path.write_text("\n".join(path.read_text().splitlines()[:-3]) + "\n")
     with pytest.raises(InvalidInput, match="subject-02 decided on 157 of 160 images"):
-        read_experiment(root, "simulated", people.EXPERIMENT)
+        read_experiment(root, "simulated", participants.EXPERIMENT)
 
 
 def test_real_people_and_published_decisions_of_networks_are_read_together(study, real_data):
@@ -206,10 +206,10 @@ def test_a_damaged_experiment_is_left_out_with_a_sentence_and_the_others_stay(st
     text = next(tmp_path.rglob("*subject-01*.csv")).read_text()
     for content, says in (
         ("<html>", "expected rows of"),
-        (text.replace(f"_{people.TAG}_", "_oth_"), "160 of 160 images of other are missing"),
+        (text.replace(f"_{participants.TAG}_", "_oth_"), "160 of 160 images of other are missing"),
         (text.replace("subject-", "network-"), "of no person"),
     ):
         (tmp_path / "published" / "other_subject-01_session_1.csv").write_text(content)
         experiments, (sentence,) = find_experiments(study)
-        assert [(e.name, e.people) for e in experiments] == [(people.EXPERIMENT, p) for p in ("simulated", "real")]
+        assert [(e.name, e.people) for e in experiments] == [(participants.EXPERIMENT, p) for p in ("simulated", "real")]
         assert sentence.startswith("The experiment other with real people was left out") and says in sentence

@@ -6,7 +6,7 @@ import pytest
 
 from realnet.datasets import geirhos2021
 from realnet.errors import InvalidInput, MissingInput
-from simulation import people
+from simulation import participants
 
 HEADER = "subj,session,trial,rt,object_response,category,condition,imagename"
 ROWS = [
@@ -24,7 +24,7 @@ def write_decisions(folder, rows=ROWS, header=HEADER, name="edge-experiment_subj
 
 def draw(folder, names=("oven10", "bear_a_1")):
     for name in names:
-        people.write_file(folder / f"{name}.png", np.zeros((2, 2, 3), dtype=np.uint8))
+        published.write_file(folder / f"{name}.png", np.zeros((2, 2, 3), dtype=np.uint8))
 
 
 def test_real_decisions_are_read_as_the_files_have_them(real_data):

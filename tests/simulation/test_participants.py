@@ -10,7 +10,7 @@ from sklearn.metrics import cohen_kappa_score
 
 from realnet.datasets import geirhos2021
 from realnet.settings import SimulationSettings
-from simulation import people
+from simulation import participants
 from simulation.stimuli import make_catalogue
 
 
@@ -22,8 +22,8 @@ def catalogue():
 @pytest.fixture(scope="module")
 def folder(tmp_path_factory, catalogue):
     root = tmp_path_factory.mktemp("people")
-    for name, content in people.people_files(catalogue, 0):
-        people.write_file(root / name, content)
+    for name, content in participants.behavior_files(catalogue, 0):
+        published.write_file(root / name, content)
     return root
 
 
@@ -33,13 +33,13 @@ def decisions(folder):
 
 
 def ceiling(right):
-    """Mean kappa over pairs of people."""
+    """Mean kappa over pairs of participants."""
     return np.mean([cohen_kappa_score(a, b) for a, b in combinations(right, 2)])
 
 
 def test_simulated_people_lie_in_the_published_layout(folder, decisions, catalogue):
-    assert decisions.subject.nunique() == people.N_PEOPLE and decisions.person.all()
-    assert set(decisions.condition) == set(people.CONDITIONS)
+    assert decisions.subject.nunique() == participants.N_PARTICIPANTS and decisions.person.all()
+    assert set(decisions.condition) == set(participants.CONDITIONS)
     assert 0 < (decisions.object_response == "na").mean() < 0.03
     categories = geirhos2021.load_categories(folder, set(decisions.category))
     assert sorted(np.concatenate(list(categories.values()))) == list(range(100)) and len(categories) == 16
@@ -55,7 +55,7 @@ def test_simulated_people_lie_in_the_published_layout(folder, decisions, catalog
 def test_simulated_people_are_worse_in_noise_and_agree_beyond_their_accuracy(decisions):
     rng = np.random.default_rng(0)
     accuracy = []
-    for condition in people.CONDITIONS:
+    for condition in participants.CONDITIONS:
         rows = decisions[decisions.condition == condition]
         right = rows.pivot(index="subject", columns="stimulus", values="correct").to_numpy(dtype=bool)
         accuracy.append(right.mean())
@@ -64,14 +64,14 @@ def test_simulated_people_are_worse_in_noise_and_agree_beyond_their_accuracy(dec
 
 
 def test_the_shared_evidence_is_what_makes_them_agree(catalogue, monkeypatch):
-    centres = people._class_centres(catalogue)
-    category = people.make_categories(centres)
+    centres = participants._class_centres(catalogue)
+    category = participants.make_categories(centres)
     dimensions = catalogue.held_out.dimensions
     truth, condition = category[catalogue.held_out.category], np.full(len(dimensions), "0.03")
 
     def agreement(shared):
         monkeypatch.setattr(people, "SHARED", shared)
-        answers = [people.decide(dimensions, condition, centres, category, 0, person) for person in range(1, 5)]
+        answers = [participants.decide(dimensions, condition, centres, category, 0, person) for person in range(1, 5)]
         return ceiling([answer == truth for answer in answers])
 
     alone, some, same = (agreement(shared) for shared in (0.0, 0.6, 1.0))
@@ -80,16 +80,16 @@ def test_the_shared_evidence_is_what_makes_them_agree(catalogue, monkeypatch):
 
 def test_few_classes_fill_as_many_categories_as_they_can():
     centres = np.random.default_rng(0).uniform(-1, 1, (10, 8))
-    assert len(set(people.make_categories(centres))) == 10
-    category = people.make_categories(np.random.default_rng(1).uniform(-1, 1, (40, 8)))
+    assert len(set(participants.make_categories(centres))) == 10
+    category = participants.make_categories(np.random.default_rng(1).uniform(-1, 1, (40, 8)))
     assert np.unique(category, return_counts=True)[1].tolist().count(2) >= 8
 
 
 def test_the_same_seed_gives_the_same_files_and_another_one_others(folder, catalogue):
     name = "raw-data/simulated-noise_subject-03_session_1.csv"
-    written = (folder / "geirhos2021" / people.EXPERIMENT / name).read_text()
+    written = (folder / "geirhos2021" / participants.EXPERIMENT / name).read_text()
     again, other = (
-        next(text for path, text in people.people_files(catalogue, seed) if path.endswith(name)) for seed in (0, 1)
+        next(text for path, text in participants.behavior_files(catalogue, seed) if path.endswith(name)) for seed in (0, 1)
     )
     assert again == written != other
     mapping = json.loads((folder / "geirhos2021" / "sixteen_class_mapping.json").read_text())
