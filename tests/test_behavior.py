@@ -3,7 +3,6 @@
 import numpy as np
 import pytest
 import torch
-from simulation.participants import write_file
 from sklearn.metrics import cohen_kappa_score, top_k_accuracy_score
 from torch import nn
 from torchvision.datasets import ImageFolder
@@ -14,6 +13,7 @@ from realnet.backbones import EfficientNetLite0
 from realnet.behavior import category_decisions, classify, is_in_top
 from realnet.datasets import geirhos2021
 from realnet.errors import InvalidInput, MissingInput
+from simulation.participants import write_file
 
 
 @pytest.fixture

@@ -211,5 +211,7 @@ def test_a_damaged_experiment_is_left_out_with_a_sentence_and_the_others_stay(st
     ):
         (tmp_path / "published" / "other_subject-01_session_1.csv").write_text(content)
         experiments, (sentence,) = find_experiments(study)
-        assert [(e.name, e.people) for e in experiments] == [(participants.EXPERIMENT, p) for p in ("simulated", "real")]
+        assert [(e.name, e.people) for e in experiments] == [
+            (participants.EXPERIMENT, p) for p in ("simulated", "real")
+        ]
         assert sentence.startswith("The experiment other with real people was left out") and says in sentence

@@ -6,7 +6,7 @@ import pytest
 
 from realnet.datasets import geirhos2021
 from realnet.errors import InvalidInput, MissingInput
-from simulation import participants
+from simulation import published
 
 HEADER = "subj,session,trial,rt,object_response,category,condition,imagename"
 ROWS = [

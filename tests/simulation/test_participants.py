@@ -10,7 +10,7 @@ from sklearn.metrics import cohen_kappa_score
 
 from realnet.datasets import geirhos2021
 from realnet.settings import SimulationSettings
-from simulation import participants
+from simulation import participants, published
 from simulation.stimuli import make_catalogue
 
 
@@ -70,7 +70,7 @@ def test_the_shared_evidence_is_what_makes_them_agree(catalogue, monkeypatch):
     truth, condition = category[catalogue.held_out.category], np.full(len(dimensions), "0.03")
 
     def agreement(shared):
-        monkeypatch.setattr(people, "SHARED", shared)
+        monkeypatch.setattr(participants, "SHARED", shared)
         answers = [participants.decide(dimensions, condition, centres, category, 0, person) for person in range(1, 5)]
         return ceiling([answer == truth for answer in answers])
 
@@ -89,7 +89,8 @@ def test_the_same_seed_gives_the_same_files_and_another_one_others(folder, catal
     name = "raw-data/simulated-noise_subject-03_session_1.csv"
     written = (folder / "geirhos2021" / participants.EXPERIMENT / name).read_text()
     again, other = (
-        next(text for path, text in participants.behavior_files(catalogue, seed) if path.endswith(name)) for seed in (0, 1)
+        next(text for path, text in participants.behavior_files(catalogue, seed) if path.endswith(name))
+        for seed in (0, 1)
     )
     assert again == written != other
     mapping = json.loads((folder / "geirhos2021" / "sixteen_class_mapping.json").read_text())
