@@ -1,34 +1,17 @@
-"""Behaviour of networks and people: accuracy against beta, and agreement on errors (supplement S1)."""
+"""Behaviour of networks and humans: accuracy by beta, and agreement on errors (supplement S1)."""
 
-import matplotlib as mpl
-from matplotlib.lines import Line2D
+from matplotlib.patches import Patch
 
-from realnet.figures.style import (
-    CEILING,
-    MODELS,
-    Style,
-    dot_style,
-    key,
-    legend_below,
-    line_style,
-    new_figure,
-    ordered,
-    select,
-    styled,
-)
+from realnet.figures import style
 
 ACCURACIES = {"top1": "Top-1 accuracy", "top5": "Top-5 accuracy"}
-KAPPA = "Error consistency with people (kappa)"
-PERSON = Style("One person", "#8a8a8a", "o", "none")
-#: Networks whose decisions were published with those of the people.
-PUBLISHED = Style("Network with published decisions", "#7a4fa3", "v", "none")
+SINGLE = style.Style("One subject", "#8a8a8a", "o", "none")
 
 
-@styled
 def plot_accuracy(table):
-    """Top-1 and top-5 accuracy against beta, with intervals over images; CORnet and Control as lines (S1).
+    """Top-1 and top-5 accuracy by beta, with intervals over images; CORnet and Control as lines across (S1).
 
-    Small dots are single networks (people who taught them, seeds); lines and large markers their means.
+    Small dots are single networks (subjects they are aligned with, seeds); lines and large markers their means.
 
     Parameters
     ----------
@@ -36,109 +19,65 @@ def plot_accuracy(table):
         ``metric`` ``top1`` and ``top5``, columns ``model trained_on beta value lower upper``, with rows of
         ``trained_on`` ``mean`` for all kinds but CORnet.
     """
-    needed = ("model", "trained_on", "beta", "value", "lower", "upper")
-    rows = select(table, "plot_accuracy", needed, metric=tuple(ACCURACIES))
-    figure, axes = new_figure(3.6, ncols=2, sharex=True)
+    rows = style.select(table, "plot_accuracy", ("trained_on", "beta", "lower", "upper"), metric=tuple(ACCURACIES),
+                        model=(*style.MAIN, "shuffled"))  # fmt: skip
+    styles, betas = style.styles_in(rows.model), sorted(rows.beta[rows.model == "realnet"].unique())
+    figure, axes = style.new_figure(3.6, ncols=2)
     for panel, (metric, label) in zip(axes, ACCURACIES.items(), strict=True):
-        part = select(rows, "plot_accuracy", metric=metric)
-        for model in ("cornet", "control"):
-            _draw_level(panel, part[(part.model == model) & part.trained_on.isin(("", "mean"))], MODELS[model])
-        for model, shift in (("realnet", 0.0), ("shuffled", 1.5)):
-            of_model = part[part.model == model].sort_values("beta")
-            single, mean = of_model[of_model.trained_on != "mean"], of_model[of_model.trained_on == "mean"]
-            if of_model.empty:
+        for model, look in styles.items():
+            part = rows[(rows.metric == metric) & (rows.model == model)].sort_values("beta")
+            mean = part[part.trained_on.isin(("", "mean"))]
+            if model in ("cornet", "control"):
+                panel.axhspan(mean.lower.iloc[0], mean.upper.iloc[0], color=look.colour, alpha=0.12, lw=0, zorder=0)
+                panel.axhline(mean.value.iloc[0], color=look.colour, linestyle=look.line, label=look.label, zorder=1)
                 continue
-            style = MODELS[model]
-            panel.plot(single.beta + shift, single.value, **dot_style(style, size=3.5, filled=False), zorder=2)
-            panel.errorbar(mean.beta + shift, mean.value, yerr=_arms(mean), **line_style(style), markersize=7,
-                           capsize=3, elinewidth=1.4, zorder=3)  # fmt: skip
-        panel.set(title=label, xlabel="beta", ylabel="Share of images")
-        betas = sorted(part.beta[part.model == "realnet"].unique())
-        panel.set_xticks(betas)
+            single, shift = part[part.trained_on != "mean"], 1.5 * (model == "shuffled")
+            panel.plot(single.beta + shift, single.value, **style.dot_style(look, size=3.5, filled=False), zorder=2)
+            panel.vlines(mean.beta + shift, mean.lower, mean.upper, color=look.colour, linewidth=1.4)
+            panel.plot(mean.beta + shift, mean.value, **style.line_style(look), markersize=7, zorder=3)
+        panel.set(title=label, xlabel=r"$\beta$", ylabel="Share of images", xticks=betas)
         panel.set_xlim(min(betas, default=0) - 7, max(betas, default=0) + 7)
-    kinds = [model for model in ("cornet", "control", "realnet", "shuffled") if (rows.model == model).any()]
-    single = Line2D([], [], **dot_style(PERSON, size=4, filled=False), label="Single networks")
-    legend_below(
-        figure,
-        [*(key(MODELS[kind], f"{MODELS[kind].label}, interval", **_without_marker(kind)) for kind in kinds), single],
-        3,
-    )
-    return figure
+    single = style.key(SINGLE, "One network", markerfacecolor="white", markersize=4)
+    return style.legend_below(figure, [*style.keys(styles, "{} with CI"), single], 3)
 
 
-def _without_marker(kind):
-    """Lines across the panel have no markers."""
-    return {"marker": ""} if kind in ("cornet", "control") else {}
-
-
-def _draw_level(panel, rows, style):
-    """A network that has no beta, as a line across the panel with its interval as a band."""
-    if rows.empty:
-        return
-    row = rows.iloc[0]
-    panel.axhspan(row.lower, row.upper, color=style.colour, alpha=0.12, linewidth=0, zorder=0)
-    panel.axhline(row.value, color=style.colour, linestyle=style.line, label=style.label, zorder=1)
-
-
-def _arms(rows):
-    """The arms of an error bar; a percentile interval need not hold the value itself."""
-    return [(rows.value - rows.lower).clip(lower=0), (rows.upper - rows.value).clip(lower=0)]
-
-
-@styled
 def plot_consistency(table, title=None):
-    """Error consistency of each kind of network with people, mean over conditions; the human ceiling as a band (S1).
+    """Error consistency of each kind of network with humans, mean over conditions; the human ceiling as a band (S1).
 
-    Grey dots are people: with each, the mean over the networks of this kind; for people, with the mean of the others.
-    Markers are means over people with intervals over images; the band is that of the mean over pairs of people.
+    Grey dots are subjects: with each, the mean over the networks of this kind; for subjects, with the mean of the
+    others. Markers are means over subjects with intervals over images; the band is that of the mean over pairs.
 
     Parameters
     ----------
     table : DataFrame
         Of one experiment: ``metric`` ``kappa``, columns ``model trained_on beta subject condition value lower upper
         ceiling ceiling_lower ceiling_upper``.
+    title : str
     """
-    needed = ("trained_on", "beta", "subject", "condition", "value", "lower", "upper", "ceiling_lower", "ceiling_upper")
-    rows = select(table, "plot_consistency", needed, metric="kappa")
+    columns = ("trained_on", "beta", "subject", "lower", "upper", "ceiling", "ceiling_lower", "ceiling_upper")
+    rows = style.select(table, "plot_consistency", columns, metric="kappa")
     rows = rows.assign(beta=rows.beta.fillna(0))
-    means = rows[(rows.subject == "mean") & rows.trained_on.isin(("", "mean"))]
-    order = [*[model for model in MODELS if model != "shuffled"], *ordered(means.model, MODELS), "shuffled", "human"]
-    means = means.assign(place=means.model.map({model: i for i, model in reversed(list(enumerate(order)))}))
-    means = means.sort_values(["place", "beta"]).reset_index(drop=True)
-    means = means.assign(style=[_style_of(model) for model in means.model])
-    figure, panel = new_figure(3.9)
-    band = means.iloc[0]
-    if band.ceiling_lower == band.ceiling_lower:
-        panel.axhspan(band.ceiling_lower, band.ceiling_upper, color=CEILING, linewidth=0, zorder=0, label="Ceiling")
-        panel.axhline(band.ceiling, color="#8a8a8a", linewidth=0.9, zorder=0.5)
-    for x, mean in means.iterrows():
-        people = rows[(rows.model == mean.model) & (rows.beta == mean.beta) & (rows.subject != "mean")]
-        people = people[people.trained_on != "mean"].groupby("subject").value.mean()
-        panel.plot(
-            [x - 0.18] * len(people), people, **dot_style(PERSON, size=4), label=f"{mean.model} people", zorder=2
-        )
-        arms = _arms(means.loc[[x]])
-        look = {"color": mean["style"].colour, "marker": mean["style"].marker, "markersize": 7, "linestyle": "none"}
-        panel.errorbar(
-            [x + 0.08], [mean.value], yerr=arms, capsize=4, elinewidth=1.5, label=mean.model, zorder=3, **look
-        )
-    panel.axhline(0, color="black", linewidth=0.6, zorder=1)
-    panel.set_xticks(range(len(means)), [_name_of(mean, means) for _, mean in means.iterrows()], fontsize=9)
-    panel.set(ylabel=KAPPA.replace(" (", "\n("), xlim=(-0.6, len(means) - 0.4), title=title or "")
-    ceiling = mpl.patches.Patch(facecolor=CEILING, label="Human ceiling, interval")
-    mean = Line2D([], [], color="#333333", marker="s", linestyle="none", label="Mean over people, interval")
-    legend_below(figure, [Line2D([], [], **dot_style(PERSON, size=5), label=PERSON.label), mean, ceiling])
-    return figure
-
-
-def _style_of(model):
-    return Style("People", "black", "P", "none") if model == "human" else MODELS.get(model, PUBLISHED)
-
-
-def _name_of(mean, means):
-    """The name of a kind of network under its column, with its beta where there are several."""
-    if mean.model == "human":
-        return "People"
-    name = MODELS[mean.model].label if mean.model in MODELS else str(mean.model)
-    name = name.replace(" (", "\n(").replace("EfficientNet-", "EfficientNet-\n")
-    return f"{name}\nbeta {mean.beta:g}" if mean.model == "realnet" else name
+    means = rows[(rows.subject == "mean") & rows.trained_on.isin(("", "mean"))].sort_values("beta", kind="stable")
+    last = [model for model in ("shuffled", "human") if model in set(means.model)]
+    models = [model for model in style.ordered(means.model, style.MODELS) if model not in last] + last
+    means = [mean for model in models for mean in means[means.model == model].itertuples()]
+    looks, names = {**style.MODELS, "human": style.Style("Humans", "black", "P", "none")}, []
+    figure, panel = style.new_figure(3.9)
+    panel.axhspan(means[0].ceiling_lower, means[0].ceiling_upper, color=style.CEILING, linewidth=0, zorder=0)
+    panel.axhline(means[0].ceiling, color="#8a8a8a", linewidth=0.9, zorder=0.5)
+    for x, mean in enumerate(means):
+        look = looks.get(mean.model, style.Style(mean.model, "#7a4fa3", "v", "none"))
+        names.append(look.label.replace("EfficientNet-", "EfficientNet-\n"))
+        if mean.model == "realnet":
+            names[-1] += f"\nbeta {mean.beta:g}"
+        single = rows[(rows.model == mean.model) & (rows.beta == mean.beta) & (rows.subject != "mean")]
+        single = single[single.trained_on != "mean"].groupby("subject").value.mean()
+        panel.plot([x - 0.18] * len(single), single, **style.dot_style(SINGLE, size=4), label=f"{mean.model} subjects")
+        panel.vlines(x + 0.08, mean.lower, mean.upper, color=look.colour, linewidth=1.5, label=f"{mean.model} interval")
+        panel.plot(x + 0.08, mean.value, look.marker, color=look.colour, markersize=7, label=mean.model)
+    panel.axhline(0, **style.ZERO)
+    panel.set_xticks(range(len(means)), names, fontsize=9)
+    panel.set(ylabel="Error consistency with humans\n(Cohen's kappa)", xlim=(-0.6, len(means) - 0.4), title=title or "")
+    mean = style.key(style.Style("Mean over subjects with CI", "#333333", "s", "none"))
+    ceiling = Patch(color=style.CEILING, label="Human ceiling with CI")
+    return style.legend_below(figure, [style.key(SINGLE, markersize=4), mean, ceiling])

@@ -3,59 +3,38 @@
 import numpy as np
 
 from realnet.errors import InvalidInput
-from realnet.figures.differences import draw_intervals, significant_key
-from realnet.figures.pictures import as_pictures, show_picture
-from realnet.figures.style import (
-    LAYERS,
-    MODELS,
-    PARTIAL_RHO2,
-    REFERENCES,
-    WIDTH,
-    dot_style,
-    key,
-    legend_below,
-    models_in,
-    new_figure,
-    offsets,
-    ordered,
-    panel_grid,
-    select,
-    styled,
-)
+from realnet.figures import style
+from realnet.figures.fmri import SIGNIFICANT_KEY, draw_forest, draw_groups
+from realnet.figures.images import as_images, show_image
 
 #: Inches between two dimensions in a list of them.
 ROW = 0.21
 
 
-@styled
-def plot_dimensions(table, layer="IT", n_top=None):
-    """Partial similarity of a layer with each object dimension, sorted by ReAlnet (figure 5A): means over networks.
+def plot_dimensions(table, layer="IT"):
+    """Partial similarity of a layer with each object dimension, mean over networks, sorted by ReAlnet (figure 5A).
 
     Parameters
     ----------
     table : DataFrame
         ``metric`` ``partial_rho2``, columns ``model layer dimension value``.
-    n_top : int, optional
-        Only so many dimensions, the strongest of ReAlnet.
+    layer : str
     """
-    rows = select(table, "plot_dimensions", ("dimension", "value"), metric="partial_rho2", layer=layer,
-                  model=("cornet", "control", "realnet"))  # fmt: skip
-    means = rows.groupby(["dimension", "model"]).value.mean().unstack("model")
-    models = models_in(rows)
-    means = means.sort_values("realnet" if "realnet" in models else models[-1], ascending=False)[:n_top]
-    figure, axes = new_figure(ROW * len(means) + 1.1)
+    rows = style.select(table, "plot_dimensions", ("dimension",), metric="partial_rho2", layer=layer, model=style.MAIN)
+    styles = style.styles_in(rows.model)
+    means = rows.groupby(["dimension", "model"]).value.mean().unstack("model")[list(styles)]
+    means = means.sort_values("realnet" if "realnet" in styles else means.columns[-1], ascending=False)
+    figure, axes = style.new_figure(ROW * len(means) + 1.1)
     y = np.arange(len(means))
     axes.hlines(y, means.min(axis=1), means.max(axis=1), color="#c8c8c8", linewidth=1.2, zorder=1)
-    for model in models:
-        axes.plot(means[model], y, **dot_style(MODELS[model], size=6), label=MODELS[model].label, zorder=3)
+    for model, look in styles.items():
+        axes.plot(means[model], y, **style.dot_style(look, size=6), label=look.label, zorder=3)
     _name_dimensions(axes, means.index)
-    axes.set_xlim(left=min(0, means.min().min()) - 0.02 * means.max().max())
-    axes.set(xlabel=PARTIAL_RHO2, title=f"Layer {layer}")
-    legend_below(figure, [key(MODELS[model], linestyle="none") for model in models])
-    return figure
+    axes.set_xlim(left=min(0, means.min(axis=None)) - 0.02 * means.max(axis=None))
+    axes.set(xlabel="Squared partial Spearman's rho", title=f"Layer {layer}")
+    return style.legend_below(figure, style.keys(styles, linestyle="none"))
 
 
-@styled
 def plot_dimension_changes(table):
     """ReAlnet minus each reference per object dimension, with intervals; filled and a star where p < .05 (figure 5B).
 
@@ -63,54 +42,48 @@ def plot_dimension_changes(table):
     ----------
     table : DataFrame
         ``metric`` ``difference``, columns ``model reference dimension value lower upper p``; rows of ``realnet`` are
-        drawn with intervals, those of ``null``, where there are any, as pale crosses.
+        drawn with intervals, those of ``shuffled``, where there are any, as pale crosses.
     """
-    needed = ("dimension", "value", "lower", "upper", "p")
-    rows = select(table, "plot_dimension_changes", needed, metric="difference", model=("realnet", "shuffled"),
-                  reference=tuple(REFERENCES))  # fmt: skip
-    realnet = select(rows, "plot_dimension_changes", model="realnet")
-    references = ordered(realnet.reference, REFERENCES)
-    names = by_change(realnet, references[0])
-    figure, axes = new_figure(ROW * len(names) + 1.3, ncols=len(references), sharey=True, sharex=True, squeeze=False)
-    handles = []
-    for panel, reference in zip(axes.flat, references, strict=True):
+    rows, names = select_changes(table, "plot_dimension_changes")
+    styles, height = style.styles_in(rows.reference, style.REFERENCES), ROW * len(names) + 1.3
+    label = "Difference in squared\npartial Spearman's rho"
+    figure, axes = style.panel_grid(len(styles), 2, height, label, extra=0, sharey=True, sharex=True)
+    for panel, (reference, look) in zip(axes, styles.items(), strict=True):
         draw_dimension_changes(panel, rows, names, reference)
-        panel.set_title(f"ReAlnet {REFERENCES[reference].label}")
-        panel.set_xlabel("Difference in squared\npartial Spearman's rho")
-        handles.append(key(REFERENCES[reference], linestyle="none"))
+        panel.set_title(f"ReAlnet {look.label}")
     if "shuffled" in set(rows.model):
-        handles.append(key(MODELS["shuffled"], linestyle="none"))
-    legend_below(figure, [*handles, significant_key()])
-    return figure
+        styles["shuffled"] = style.MODELS["shuffled"]
+    return style.legend_below(figure, [*style.keys(styles, linestyle="none"), SIGNIFICANT_KEY])
 
 
-def by_change(rows, reference):
-    """Names of dimensions from the largest rise to the largest fall against a reference."""
-    return list(rows[rows.reference == reference].sort_values("value", ascending=False).dimension)
+def select_changes(table, who):
+    """Return the rows of :func:`plot_dimension_changes`, and the dimensions from the largest rise to the lowest."""
+    rows = style.select(table, who, ("model", "reference", "dimension", "lower", "upper", "p"), metric="difference")
+    first = rows[(rows.reference == style.ordered(rows.reference, style.REFERENCES)[0]) & (rows.model == "realnet")]
+    return rows, list(first.sort_values("value", ascending=False).dimension)
 
 
 def draw_dimension_changes(axes, rows, names, reference):
-    """A panel of :func:`plot_dimension_changes` with the dimensions ``names``, from above."""
-    places = {name: i for i, name in enumerate(names)}
-    part = rows[(rows.reference == reference) & rows.dimension.isin(names)]
-    null, realnet = part[part.model == "shuffled"], part[part.model == "realnet"]
-    axes.plot(null.value, null.dimension.map(places), **dot_style(MODELS["shuffled"], size=6), label="Null", zorder=1.5)
-    draw_intervals(axes, realnet, realnet.dimension.map(places).to_numpy(), REFERENCES[reference])
-    axes.axvline(0, color="black", linewidth=0.6, zorder=1)
+    """Draw a panel of :func:`plot_dimension_changes` with the dimensions ``names``, from above."""
+    rows = rows[(rows.reference == reference) & rows.dimension.isin(names)]
+    shuffled = rows[rows.model == "shuffled"]
+    look, y = style.dot_style(style.MODELS["shuffled"], size=6), shuffled.dimension.map(names.index)
+    axes.plot(shuffled.value, y, **look, label="Shuffled", zorder=1.5)
+    styles = {reference: style.REFERENCES[reference]}
+    draw_forest(axes, rows[rows.model == "realnet"], "dimension", names, "reference", styles)
     _name_dimensions(axes, names)
 
 
 def _name_dimensions(axes, names):
-    """Names of dimensions down the left side, the first one above; long ones are cut."""
-    names = [name if len(name) <= 34 else f"{name[:33]}…" for name in map(str, names)]
-    axes.set_yticks(range(len(names)), names, fontsize=9.5)
+    """Write the names of dimensions down the left side, the first one above; long ones are cut."""
+    axes.set_yticks(range(len(names)), [name if len(name) <= 34 else f"{name[:33]}…" for name in names], fontsize=9.5)
     axes.set_ylim(len(names) - 0.4, -0.6)
     axes.tick_params(axis="y", length=0)
     axes.grid(axis="y", color="#efefef", linewidth=0.8)
+    axes.set_axisbelow(True)
 
 
-@styled
-def plot_dimension_pictures(images, values, names, n=5):
+def plot_dimension_images(images, values, names, n=5):
     """For each object dimension the ``n`` images highest and the ``n`` lowest on it (figure 5C).
 
     Parameters
@@ -118,37 +91,30 @@ def plot_dimension_pictures(images, values, names, n=5):
     images : uint8 array (N, H, W, 3) or tensor (N, 3, H, W)
     values : array (N, n_dims)
         Of each image on each dimension.
-    names : sequence of str
-        The n_dims dimensions.
+    names : sequence of str (n_dims,)
+    n : int
     """
-    images, values = as_pictures(images, "plot_dimension_pictures"), np.asarray(values, dtype=float)
-    if values.shape != (len(images), len(names)):
-        raise InvalidInput(
-            f"plot_dimension_pictures expects values of shape ({len(images)}, {len(names)}), one row an image and one "
-            f"column a dimension, not {values.shape}"
-        )
-    if not 1 <= n <= len(images) // 2:
-        raise InvalidInput(f"plot_dimension_pictures shows 1 to {len(images) // 2} of {len(images)} images, not {n}")
-    side = (WIDTH - 0.3) / (2 * n)
-    figure, axes = new_figure(
-        len(names) * (side * images.shape[1] / images.shape[2] + 0.32), nrows=len(names), ncols=2 * n + 1,
-        squeeze=False, width_ratios=[1] * n + [0.15] + [1] * n,
-    )  # fmt: skip
+    images, values = as_images(images, "plot_dimension_images"), np.asarray(values, dtype=float)
+    if len(values) != len(images):
+        raise InvalidInput(f"plot_dimension_images expects values of {len(images)} images, not {values.shape}")
+    side = (style.WIDTH - 0.3) / (2 * n)
+    height = len(names) * (side * images.shape[1] / images.shape[2] + 0.32)
+    figure, axes = style.new_figure(height, nrows=len(names), ncols=2 * n + 1, squeeze=False,
+                                    width_ratios=[1] * n + [0.15] + [1] * n)  # fmt: skip
     for line, name, column in zip(axes, names, values.T, strict=True):
         order = np.argsort(-column, kind="stable")
         for panel, i in zip([*line[:n], *line[n + 1 :]], [*order[:n], *order[-n:]], strict=True):
-            show_picture(panel, images[i])
+            show_image(panel, images[i])
         line[n].set_axis_off()
         for panel, text in ((line[0], f"{name}: highest"), (line[n + 1], "lowest")):
-            # left out of the layout, which would widen the column of the first picture to the title's width
+            # left out of the layout, which would widen the column of the first image to the title's width
             panel.text(0, 1.04, text, transform=panel.transAxes, fontsize=11).set_in_layout(False)
     figure.get_layout_engine().set(h_pad=0.12)
     return figure
 
 
-@styled
 def plot_dimension_layers(table, dimensions):
-    """Partial similarity with some object dimensions from layer to layer: mean over networks, a dot each (5D, S14).
+    """Partial similarity with some object dimensions from layer to layer: one dot per network, means as lines (5D).
 
     Parameters
     ----------
@@ -157,26 +123,12 @@ def plot_dimension_layers(table, dimensions):
     dimensions : sequence of str
         One panel each.
     """
-    dimensions = [dimensions] if isinstance(dimensions, str) else list(dimensions)
-    rows = select(table, "plot_dimension_layers", ("layer", "value"), metric="partial_rho2",
-                  model=("cornet", "control", "realnet"))  # fmt: skip
-    parts = [select(rows, "plot_dimension_layers", dimension=name) for name in dimensions]
-    layers, models = ordered(rows.layer, LAYERS), models_in(rows)
-    n_columns = min(3, len(parts))
-    figure, axes = panel_grid(len(parts), n_columns, 2.4, extra=0.6, sharey=True)
-    shifts = dict(zip(models, offsets(len(models), 0.24), strict=True))
-    for i, (panel, part, name) in enumerate(zip(axes, parts, dimensions, strict=True)):
-        for model in models:
-            style, of_model = MODELS[model], part[part.model == model]
-            x = of_model.layer.map({layer: place + shifts[model] for place, layer in enumerate(layers)})
-            panel.plot(x, of_model.value, **dot_style(style, size=3.5), alpha=0.5, label=f"{style.label} dots")
-            means = of_model.groupby("layer").value.mean().reindex(layers)
-            panel.plot(np.arange(len(layers)) + shifts[model], means, color=style.colour, marker=style.marker,
-                       linestyle=style.line, label=style.label)  # fmt: skip
-        panel.set_xticks(range(len(layers)), layers)
-        panel.set_title(str(name) if len(str(name)) < 26 else f"{str(name)[:25]}…")
-        panel.set_xlabel("Model layer")
-        if i % n_columns == 0:
-            panel.set_ylabel("Squared partial\nSpearman's rho")
-    legend_below(figure, [key(MODELS[model]) for model in models])
-    return figure
+    rows = style.select(table, "plot_dimension_layers", ("layer",), metric="partial_rho2", model=style.MAIN)
+    layers, styles = style.ordered(rows.layer, style.LAYERS), style.styles_in(rows.model)
+    label = "Squared partial\nSpearman's rho"
+    figure, axes = style.panel_grid(len(dimensions), 3, 2.4, "Model layer", label, extra=0.6, sharey=True)
+    for panel, name in zip(axes, dimensions, strict=True):
+        part = style.select(rows, "plot_dimension_layers", dimension=name)
+        draw_groups(panel, part, "layer", layers, "model", styles, width=0.24, size=3.5, lines=True)
+        panel.set_title(name if len(name) < 26 else f"{name[:25]}…")
+    return style.legend_below(figure, style.keys(styles))

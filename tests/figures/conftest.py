@@ -1,58 +1,51 @@
 """Synthetic tables as the notebooks write them."""
 
+from types import SimpleNamespace
+
+import matplotlib.pyplot as plt
 import numpy as np
 import pandas as pd
 import pytest
-from figure_tables import LAYERS, PEOPLE, ROIS, differences, networks
+from figure_tables import KINDS, LAYERS, REFERENCES, ROIS, SUBJECTS, cross
 
 
 @pytest.fixture
 def rng():
-    return np.random.default_rng(0)
+    yield np.random.default_rng(0)
+    plt.close("all")
 
 
 @pytest.fixture
-def fmri(rng):
-    """Similarities of each network with its teacher; CORnet with everyone."""
-    rows = [
-        {"subject": s, "model": m, "trained_on": t, "beta": 40, "seed": 0, "layer": layer, "roi": roi,
-         "stimulus_set": images, "metric": "rho", "value": rng.uniform(0.1, 0.3), "ceiling_lower": 0.4 + 0.01 * r,
-         "ceiling_upper": 0.5 + 0.01 * r}
-        for images in ("natural", "letters") for m, t in networks() for s in PEOPLE if t is pd.NA or s == t
-        for layer in [*LAYERS, "best", "cross-validated"] for r, roi in enumerate(ROIS)
-    ]  # fmt: skip
-    return pd.DataFrame(rows)
-
-
-@pytest.fixture
-def within(rng):
-    table = differences(rng, PEOPLE)
-    return table[table.subject == table.trained_on].reset_index(drop=True)
-
-
-@pytest.fixture
-def eeg(rng):
-    rows = []
-    for layer in LAYERS:
-        for i in range(20):
-            at = {"layer": layer, "time": i * 0.01}
-            rows += [
-                {**at, "subject": f"sub-{s:02d}", "model": m, "trained_on": t, "metric": "rho",
-                 "value": rng.normal(0.1, 0.02), "ceiling_lower": 0.12, "ceiling_upper": 0.15}
-                for m, t in networks() for s in range(1, 9)
-            ]  # fmt: skip
-            for reference in ("cornet", "control"):
-                about = {**at, "subject": "mean", "model": "realnet", "reference": reference}
-                p = rng.choice([0.01, 0.05, 0.2])
-                rows.append({**about, "metric": "difference", "value": 0.01, "sem": 0.01, "p": p})
-                rows.append({**about, "metric": "improvement", "value": np.nan if i < 5 else rng.normal(0.2, 0.1)})
-    return pd.DataFrame(rows)
-
-
-@pytest.fixture
-def history(rng):
-    return pd.DataFrame([
-        {"epoch": e, "split": split, "metric": m, "value": rng.random()}
-        for e in range(4) for split in ("training", "test") if e or split == "test"
-        for m in ("loss_class", "loss_mse", "loss_contrastive", "loss_total")
-    ])  # fmt: skip
+def tables(rng):
+    """``fmri within across same_layer eeg dimensions history``."""
+    # similarities of each network with the subject that it is aligned with; of CORnet with every subject
+    fmri = cross(rng, model=KINDS, subject=SUBJECTS, layer=[*LAYERS, "best", "cross-validated"], roi=ROIS,
+                 stimulus_set=["natural", "letters"], metric="rho", seed=0)  # fmt: skip
+    step = 0.01 * fmri.roi.map(ROIS.index)
+    fmri["trained_on"] = fmri.subject.where(fmri.model != "cornet")
+    fmri = fmri.assign(ceiling_lower=0.4 + step, ceiling_upper=0.5 + step)
+    # differences and improvements of each aligned network, with each of four subjects and their mean
+    across = cross(rng, model=["realnet", "shuffled"], trained_on=SUBJECTS, subject=[*SUBJECTS, "sub-04", "mean"],
+                   reference=REFERENCES, roi=[*ROIS, "mean"], stimulus_set="natural", metric="difference",
+                   dataset="horikawa2017")  # fmt: skip
+    across = pd.concat([across, across.assign(metric="improvement", value=across.value / 0.2)])
+    within = across[across.subject == across.trained_on].reset_index(drop=True).assign(dataset="shen2019")
+    same_layer = cross(rng, trained_on=SUBJECTS, reference=REFERENCES, layer=[*LAYERS, "mean"], roi=[*ROIS, "mean"],
+                       metric="layer_difference", model="realnet")  # fmt: skip
+    at = {"layer": LAYERS, "time": [0.01 * i for i in range(20)]}
+    rho = cross(rng, **at, model=KINDS, subject=[f"sub-{s:02d}" for s in range(1, 9)], metric="rho", seed=[0, 1])
+    rho = rho.assign(value=rho.value + 0.1, ceiling_lower=0.12, ceiling_upper=0.15)
+    difference = cross(rng, **at, model="realnet", reference=REFERENCES, subject="mean", metric="difference")
+    improvement = difference.assign(metric="improvement", value=difference.value.where(difference.time > 0.045))
+    names = [f"object dimension {d}" for d in range(20)]
+    partial = cross(rng, dimension=names, layer=LAYERS, model=KINDS, trained_on=SUBJECTS, metric="partial_rho2")
+    changes = cross(rng, dimension=names, model=["realnet", "shuffled"], reference=REFERENCES, metric="difference")
+    # the training images have no losses before training
+    losses = ["loss_class", "loss_mse", "loss_contrastive", "loss_total"]
+    history = cross(rng, model=["control", "realnet"], trained_on=SUBJECTS, beta=40, seed=0, split=["training", "test"],
+                    metric=losses, epoch=list(range(4)))  # fmt: skip
+    history = history[(history.epoch > 0) | (history.split == "test")]
+    return SimpleNamespace(
+        fmri=fmri, within=within, across=across, same_layer=same_layer, eeg=pd.concat([rho, difference, improvement]),
+        dimensions=pd.concat([partial, changes], ignore_index=True), history=history,
+    )  # fmt: skip

@@ -1,67 +1,23 @@
 """Synthetic tables, and reading back what a figure shows."""
 
+from itertools import product
+
 import numpy as np
 import pandas as pd
 
+from realnet.figures.style import MODELS
+
 ROIS, LAYERS = ["V1", "V2", "V3", "V4", "LOC"], ["V1", "V2", "V4", "IT"]
-KINDS = ["cornet", "control", "realnet", "shuffled"]
-PEOPLE = ["sub-01", "sub-02", "sub-03"]
+KINDS, REFERENCES = ["cornet", "control", "realnet", "shuffled"], ["cornet", "control"]
+SUBJECTS = ["sub-01", "sub-02", "sub-03"]
 
 
-def networks(models=tuple(KINDS)):
-    """(model, trained_on) of every network."""
-    return [(m, t) for m in models for t in ([pd.NA] if m == "cornet" else PEOPLE)]
-
-
-def differences(rng, people):
-    """Differences and improvements of each ReAlnet and null network with each of some people."""
-    rows = []
-    for model in ("realnet", "shuffled"):
-        for teacher in PEOPLE:
-            for subject in people:
-                for reference in ("cornet", "control"):
-                    for roi in [*ROIS, "mean"]:
-                        value = rng.normal(0.02, 0.03)
-                        about = {"model": model, "trained_on": teacher, "subject": subject, "reference": reference,
-                                 "roi": roi, "stimulus_set": "natural", "layer": "best",
-                                 "dataset": "shen2019"}  # fmt: skip
-                        p = rng.choice([0.001, 0.0499, 0.05, 0.3])
-                        rows += [{**about, "metric": "difference", "value": value, "lower": value - 0.02,
-                                  "upper": value + 0.04, "p": p},
-                                 {**about, "metric": "improvement", "value": value / 0.2}]  # fmt: skip
-    return pd.DataFrame(rows)
-
-
-def layer_differences(rng):
-    """Differences at the same layer of each ReAlnet and its references, and their means over layers and regions."""
-    rows = []
-    for teacher in PEOPLE:
-        for reference in ("cornet", "control"):
-            for layer in [*LAYERS, "mean"]:
-                for roi in [*ROIS, "mean"]:
-                    value = rng.normal(0.02, 0.03)
-                    rows.append({"model": "realnet", "trained_on": teacher, "subject": teacher, "reference": reference,
-                                 "roi": roi, "stimulus_set": "natural", "layer": layer, "metric": "layer_difference",
-                                 "value": value, "lower": value - 0.02, "upper": value + 0.04,
-                                 "p": rng.choice([0.001, 0.0499, 0.05, 0.3])})  # fmt: skip
-    return pd.DataFrame(rows)
-
-
-def dimensions(rng, n_dims):
-    names = [f"object dimension {d}" for d in range(n_dims)]
-    rows = [
-        {"model": m, "trained_on": t, "layer": layer, "dimension": d, "metric": "partial_rho2",
-         "value": rng.uniform(0, 0.05)}
-        for layer in LAYERS for m, t in networks() for d in names
-    ]  # fmt: skip
-    for model in ("realnet", "shuffled"):
-        for reference in ("cornet", "control"):
-            for d in names:
-                value = rng.normal(0, 0.01)
-                rows.append({"model": model, "reference": reference, "layer": "IT", "dimension": d,
-                             "metric": "difference", "value": value, "lower": value - 0.01, "upper": value + 0.02,
-                             "p": rng.choice([0.01, 0.05, 0.5])})  # fmt: skip
-    return pd.DataFrame(rows)
+def cross(rng, **columns):
+    """A table of every combination of the columns' values, with random values, intervals and p."""
+    levels = [values if isinstance(values, list) else [values] for values in columns.values()]
+    table = pd.DataFrame(list(product(*levels)), columns=list(columns))
+    value, p = rng.normal(0.02, 0.03, len(table)), rng.choice([0.001, 0.0499, 0.05, 0.3], len(table))
+    return table.assign(value=value, lower=value - 0.02, upper=value + 0.04, p=p)
 
 
 def line(axes, label):
@@ -74,6 +30,28 @@ def points(axes, label):
     """x and y of all lines with this label, joined."""
     found = [x for x in axes.lines if x.get_label() == label]
     return tuple(np.concatenate([np.asarray(getattr(x, f"get_{d}data")(), float) for x in found]) for d in "xy")
+
+
+def intervals(axes, label, along):
+    """(start, end) of each interval with this label along the axis x or y."""
+    (bars,) = [c for c in axes.collections if c.get_label() == label]
+    return [tuple(segment[:, "xy".index(along)]) for segment in bars.get_segments()]
+
+
+def assert_means(axes, means):
+    """The line of each kind of network (column) shows its values from left to right, or from above in a list."""
+    for model in set(means) - {"shuffled"}:
+        x, y = points(axes, MODELS[model].label)
+        np.testing.assert_allclose(x if axes.yaxis_inverted() else y, means[model])
+
+
+def assert_forest(axes, label, rows):
+    """Values from above with their intervals, filled with a star exactly where p < .05."""
+    (x, y), sure = np.concatenate([points(axes, label), points(axes, f"{label} n.s.")], axis=1), rows.p < 0.05
+    np.testing.assert_allclose(x[np.argsort(y)], rows.value)
+    assert sorted(intervals(axes, f"{label} interval", "x")) == sorted(zip(rows.lower, rows.upper, strict=True))
+    assert sorted(points(axes, label)[0]) == sorted(rows.value[sure])
+    assert sorted(points(axes, f"{label} p < .05")[1]) == sorted(points(axes, label)[1])
 
 
 def legend_texts(figure):
