@@ -6,7 +6,7 @@ import numpy as np
 import seaborn as sns
 
 from realnet.figures import style
-from realnet.figures.fmri import GAP_KEY, IMPROVEMENT
+from realnet.figures.fmri import ALPHA, GAP_KEY, IMPROVEMENT
 
 TIME = "Time after image onset (ms)"
 
@@ -83,7 +83,7 @@ def _draw_significance(panels, table):
         return []
     styles = style.styles_in(tests.reference, style.REFERENCES)
     for (layer, panel), (reference, look) in product(panels.items(), styles.items()):
-        sure = tests[(tests.layer == layer) & (tests.reference == reference) & (tests.p < style.ALPHA)]
+        sure = tests[(tests.layer == layer) & (tests.reference == reference) & (tests.p < ALPHA)]
         for which, label, filled in ((sure.value > 0, "closer", True), (sure.value <= 0, "farther", False)):
             height = np.full(which.sum(), 0.965 if reference == "cornet" else 0.89)
             panel.plot(1000 * sure.time[which], height, **style.dot_style(look, 5.5, filled), zorder=4,

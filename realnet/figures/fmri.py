@@ -10,6 +10,8 @@ from matplotlib.transforms import offset_copy
 
 from realnet.figures import style
 
+ALPHA = 0.05  # results with a p below this are marked
+ROIS = ("V1", "V2", "V3", "V4", "LOC", "HVC", "EVC", "IT", "mean")
 SETS = {"natural": "Natural images", "shapes": "Artificial shapes", "letters": "Letters"}
 REGION, DIFFERENCE, IMPROVEMENT = "Brain region", "Difference in Spearman's rho", "Improvement (%)"
 NO_RATIO = "reference not above 0"
@@ -55,7 +57,7 @@ def draw_forest(axes, rows, column, names, by, styles, width=0.36):
     """
     for (group, look), shift in zip(styles.items(), style.offsets(len(styles), width), strict=True):
         part = rows[rows[by] == group]
-        y, sure = part[column].map(names.index).astype(float) + shift, part.p < style.ALPHA
+        y, sure = part[column].map(names.index).astype(float) + shift, part.p < ALPHA
         axes.hlines(y, part.lower, part.upper, color=look.colour, linewidth=1.4, label=f"{look.label} interval")
         axes.plot(part.value[~sure], y[~sure], **style.dot_style(look, filled=False), label=f"{look.label} n.s.")
         axes.plot(part.value[sure], y[sure], **style.dot_style(look, size=7), label=look.label)
@@ -80,7 +82,7 @@ def plot_reliability(table):
         ``metric`` ``reliability``; columns ``dataset stimulus_set subject roi value``.
     """
     rows = style.select(table, "plot_reliability", ("dataset", "stimulus_set", "subject", "roi"), metric="reliability")
-    groups, rois = list(rows.groupby(["dataset", "stimulus_set"], sort=False)), style.ordered(rows.roi, style.ROIS)
+    groups, rois = list(rows.groupby(["dataset", "stimulus_set"], sort=False)), style.ordered(rows.roi, ROIS)
     label = "Split-half reliability\n(Pearson's r, corrected)"
     figure, axes = style.panel_grid(len(groups), 2, 2.2, REGION, label, extra=0.5, sharex=True, sharey=True)
     for panel, ((dataset, images), part) in zip(axes, groups, strict=True):
@@ -118,7 +120,7 @@ def draw_fmri(axes, table, stimulus_set, who):
     """Draw the panel of :func:`plot_fmri_similarity`; return the entries of its legend."""
     needed = ("subject", "trained_on", "seed", "roi", "ceiling_lower", "ceiling_upper")
     rows = style.select(table, who, needed, metric="rho", layer="best", stimulus_set=stimulus_set)
-    rois, styles = style.ordered(rows.roi, style.ROIS), style.styles_in(rows.model)
+    rois, styles = style.ordered(rows.roi, ROIS), style.styles_in(rows.model)
     draw_groups(axes, rows, "roi", rois, "model", styles)
     ceilings = rows.groupby("roi")[["ceiling_lower", "ceiling_upper"]].mean().dropna()
     axes.bar([rois.index(roi) for roi in ceilings.index], ceilings.ceiling_upper - ceilings.ceiling_lower, width=0.9,
@@ -144,7 +146,7 @@ def plot_layers(table, stimulus_set):
     stimulus_set : str
     """
     rows = style.select(table, "plot_layers", ("roi",), metric="rho", stimulus_set=stimulus_set, model=style.MAIN)
-    layers, rois = style.ordered(rows.layer, style.LAYERS), style.ordered(rows.roi, style.ROIS)
+    layers, rois = style.ordered(rows.layer, style.LAYERS), style.ordered(rows.roi, ROIS)
     styles, means = style.styles_in(rows.model), rows.groupby(["model", "layer", "roi"]).value.mean()
     figure, axes = style.new_figure(0.36 * len(layers) + 1.5, ncols=len(styles), sharey=True, squeeze=False)
     for panel, model in zip(axes.flat, styles, strict=True):
@@ -175,7 +177,7 @@ def plot_improvement(table, stimulus_sets):
     rows = style.select(table, "plot_improvement", ("subject", "roi"), metric="improvement", model="realnet")
     rows = rows[rows.subject != "mean"].assign(value=100 * rows.value)
     parts = [style.select(rows, "plot_improvement", stimulus_set=images) for images in stimulus_sets]
-    rois, styles = style.ordered(rows.roi, style.ROIS), style.styles_in(rows.reference, style.REFERENCES)
+    rois, styles = style.ordered(rows.roi, ROIS), style.styles_in(rows.reference, style.REFERENCES)
     figure, axes = style.panel_grid(len(parts), 2, 2.5, REGION, IMPROVEMENT, extra=0.6, sharey=True)
     for panel, part, images in zip(axes, parts, stimulus_sets, strict=True):
         draw_groups(panel, part, "roi", rois, "reference", styles, width=0.34)
@@ -255,7 +257,7 @@ def plot_across_datasets(within, across):
     own = own[own.subject == own.trained_on]
     if (others.subject == "mean").any():
         others = others[others.subject == "mean"]
-    rois = [roi for roi in style.ordered([*own.roi, *others.roi], style.ROIS) if roi != "mean"]
+    rois = [roi for roi in style.ordered([*own.roi, *others.roi], ROIS) if roi != "mean"]
     styles, gaps = subject_styles(sorted({*own.trained_on, *others.trained_on})), False
     figure, axes = style.panel_grid(2, 2, 2.8, REGION, "Improvement over Control (%)", sharey=True)
     for panel, rows, whose in zip(axes, (own, others), ("own subject", "mean over other subjects"), strict=True):

@@ -8,7 +8,7 @@ import numpy as np
 from realnet.figures import style
 from realnet.figures.dimensions import draw_dimension_changes, select_changes
 from realnet.figures.eeg import TIME, draw_eeg
-from realnet.figures.fmri import SIGNIFICANT_KEY, draw_fmri, subject_styles
+from realnet.figures.fmri import ROIS, SIGNIFICANT_KEY, draw_fmri, subject_styles
 
 #: Title of each loss and its unit.
 LOSSES = {
@@ -99,7 +99,7 @@ def plot_objects92(table):
     """
     columns = ("subject", "layer", "roi", "ceiling_lower", "ceiling_upper")
     rows = style.select(table, "plot_objects92", columns, metric="rho")
-    rois, styles, groups = style.ordered(rows.roi, style.ROIS), style.styles_in(rows.model), {}
+    rois, styles, groups = style.ordered(rows.roi, ROIS), style.styles_in(rows.model), {}
     for model in styles:
         groups.setdefault(tuple(style.ordered(rows.layer[rows.model == model], style.LAYERS)), []).append(model)
     subjects = rows.groupby(["roi", "model", "layer", "subject"]).value.mean()

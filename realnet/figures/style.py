@@ -1,5 +1,9 @@
 """Colours, markers, names and sizes of all figures, and what the figures share: panels, legends, saving."""
 
+import numpy as np
+from scipy.spatial.distance import squareform
+from realnet.errors import InvalidInput
+
 from collections import namedtuple
 
 import matplotlib as mpl
@@ -7,13 +11,11 @@ import matplotlib.pyplot as plt
 import numpy as np
 from matplotlib.lines import Line2D
 from matplotlib.patches import Patch
-from scipy.spatial.distance import squareform
 
 from realnet.errors import InvalidInput
 from realnet.io import whole_file
 
 WIDTH = 7.2  # of every figure in inches: the text column of the book
-ALPHA = 0.05  # results with a p below this are marked
 
 #: How one group of values is drawn.
 Style = namedtuple("Style", "label colour marker line")
@@ -27,15 +29,11 @@ MODELS = {
     "efficientnet-lite0": Style("EfficientNet-Lite0", "#2a9d8f", "D", (0, (6, 1.5))),
 }
 MAIN = ("cornet", "control", "realnet")
-#: What ReAlnet is compared with; drawn in the colour and marker of the reference.
 REFERENCES = {name: MODELS[name]._replace(label=f"vs {MODELS[name].label}") for name in ("cornet", "control")}
-
-ROIS = ("V1", "V2", "V3", "V4", "LOC", "HVC", "EVC", "IT", "mean")
 LAYERS = ("V1", "V2", "V4", "IT", "average pool", "best", "cross-validated")
 DATASETS = {"shen2019": "Shen 2019", "own": "Own experiment", "horikawa2017": "Horikawa & Kamitani 2017"}
 RHO, SIMULATED = "Similarity (Spearman's rho)", "simulated data"
-#: Keywords of a line at 0, and the colour and the legend entry of noise ceilings.
-ZERO = {"color": "black", "linewidth": 0.6, "zorder": 1}
+ZERO = {"color": "black", "linewidth": 0.6, "zorder": 1}  # keywords of a line at 0
 CEILING = "#e3e3e3"
 CEILING_KEY = Patch(facecolor=CEILING, label="Noise ceiling")
 
@@ -74,8 +72,7 @@ def select(table, who, columns=(), **where):
     of ``who`` where one of ``where`` or ``columns`` is no column, or no row is left.
     """
     if missing := [column for column in (*where, *columns) if column not in table.columns]:
-        has = ", ".join(map(str, table.columns))
-        raise InvalidInput(f"{who} expects a table with the column {missing[0]!r}, but its columns are {has}")
+        raise InvalidInput(f"{who} expects a table with the column {missing[0]!r}, not just {', '.join(table.columns)}")
     for column, wanted in where.items():
         wanted = wanted if isinstance(wanted, tuple) else (wanted,)
         found = table[table[column].isin(wanted)]
@@ -158,8 +155,7 @@ def save_figure(study, name, figure, simulated=None):
     plt.close(figure)
     marked = SIMULATED in [text.get_text() for text in figure.texts]
     if not marked and (study.simulated is not None if simulated is None else simulated):
-        # down the right edge, in a strip that no panel uses
-        figure.get_layout_engine().set(rect=(0, 0, 1 - 0.2 / figure.get_figwidth(), 1))
+        figure.get_layout_engine().set(rect=(0, 0, 1 - 0.2 / figure.get_figwidth(), 1))  # a strip without panels
         figure.text(0.997, 0.99, SIMULATED, ha="right", va="top", rotation=90, fontsize=8.5, color="#707070")
     for ending, metadata in (("png", None), ("pdf", {"CreationDate": None})):
         with whole_file(study.results / "figures" / f"{name}.{ending}") as temporary:

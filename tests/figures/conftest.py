@@ -18,17 +18,14 @@ def rng():
 @pytest.fixture
 def tables(rng):
     """``fmri within across same_layer eeg dimensions history``."""
-    # similarities of each network with the subject that it is aligned with; of CORnet with every subject
     fmri = cross(rng, model=KINDS, subject=SUBJECTS, layer=[*LAYERS, "best", "cross-validated"], roi=ROIS,
                  stimulus_set=["natural", "letters"], metric="rho", seed=0)  # fmt: skip
-    step = 0.01 * fmri.roi.map(ROIS.index)
-    fmri["trained_on"] = fmri.subject.where(fmri.model != "cornet")
-    fmri = fmri.assign(ceiling_lower=0.4 + step, ceiling_upper=0.5 + step)
-    # differences and improvements of each aligned network, with each of four subjects and their mean
+    trained_on, step = fmri.subject.where(fmri.model != "cornet"), 0.01 * fmri.roi.map(ROIS.index)
+    fmri = fmri.assign(trained_on=trained_on, ceiling_lower=0.4 + step, ceiling_upper=0.5 + step)
     across = cross(rng, model=["realnet", "shuffled"], trained_on=SUBJECTS, subject=[*SUBJECTS, "sub-04", "mean"],
-                   reference=REFERENCES, roi=[*ROIS, "mean"], stimulus_set="natural", metric="difference",
-                   dataset="horikawa2017")  # fmt: skip
+                   reference=REFERENCES, roi=[*ROIS, "mean"], stimulus_set="natural", metric="difference")  # fmt: skip
     across = pd.concat([across, across.assign(metric="improvement", value=across.value / 0.2)])
+    across["dataset"] = "horikawa2017"
     within = across[across.subject == across.trained_on].reset_index(drop=True).assign(dataset="shen2019")
     same_layer = cross(rng, trained_on=SUBJECTS, reference=REFERENCES, layer=[*LAYERS, "mean"], roi=[*ROIS, "mean"],
                        metric="layer_difference", model="realnet")  # fmt: skip
@@ -40,7 +37,6 @@ def tables(rng):
     names = [f"object dimension {d}" for d in range(20)]
     partial = cross(rng, dimension=names, layer=LAYERS, model=KINDS, trained_on=SUBJECTS, metric="partial_rho2")
     changes = cross(rng, dimension=names, model=["realnet", "shuffled"], reference=REFERENCES, metric="difference")
-    # the training images have no losses before training
     losses = ["loss_class", "loss_mse", "loss_contrastive", "loss_total"]
     history = cross(rng, model=["control", "realnet"], trained_on=SUBJECTS, beta=40, seed=0, split=["training", "test"],
                     metric=losses, epoch=list(range(4)))  # fmt: skip

@@ -7,9 +7,8 @@ import pandas as pd
 
 from realnet.figures.style import MODELS
 
-ROIS, LAYERS = ["V1", "V2", "V3", "V4", "LOC"], ["V1", "V2", "V4", "IT"]
+ROIS, LAYERS, SUBJECTS = ["V1", "V2", "V3", "V4", "LOC"], ["V1", "V2", "V4", "IT"], ["sub-01", "sub-02", "sub-03"]
 KINDS, REFERENCES = ["cornet", "control", "realnet", "shuffled"], ["cornet", "control"]
-SUBJECTS = ["sub-01", "sub-02", "sub-03"]
 
 
 def cross(rng, **columns):
@@ -55,5 +54,5 @@ def assert_forest(axes, label, rows):
 
 
 def legend_texts(figure):
-    parts = [figure, *figure.subfigs]
-    return [text.get_text() for part in parts for legend in part.legends for text in legend.get_texts()]
+    legends = [legend for part in (figure, *figure.subfigs) for legend in part.legends]
+    return [text.get_text() for legend in legends for text in legend.get_texts()]

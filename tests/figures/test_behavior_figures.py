@@ -11,27 +11,13 @@ from realnet.figures.style import MODELS
 
 NAMES = ["sub-01", "sub-02", "mean"]
 #: Columns that name the networks, means over networks included.
-KINDS = [{"model": "cornet", "trained_on": np.nan, "beta": 0}, {"model": "control", "trained_on": NAMES, "beta": 0},
-         {"model": "realnet", "trained_on": NAMES, "beta": [10, 40]},
-         {"model": "shuffled", "trained_on": NAMES, "beta": 40}]  # fmt: skip
+KINDS = [{"model": model, "trained_on": names, "beta": beta} for model, names, beta in (
+    ("cornet", np.nan, 0), ("control", NAMES, 0), ("realnet", NAMES, [10, 40]), ("shuffled", NAMES, 40))]  # fmt: skip
 
 
-@pytest.fixture
-def accuracy(rng):
-    return pd.concat([cross(rng, metric=["top1", "top5"], **kind) for kind in KINDS])
-
-
-@pytest.fixture
-def kappa(rng):
-    kinds = [*KINDS, {"model": "human", "trained_on": np.nan, "beta": np.nan}]
-    single = [cross(rng, subject=["subject-01", "subject-02"], condition=["0.0", "0.1"], **kind) for kind in kinds]
-    means = [cross(rng, subject="mean", condition="mean", **kind) for kind in kinds]
-    return pd.concat([*single, *means]).assign(metric="kappa", ceiling=0.35, ceiling_lower=0.3, ceiling_upper=0.41)
-
-
-def test_accuracy_shows_means_by_beta_and_references_as_lines(accuracy):
-    figure = plot_accuracy(accuracy)
-    for panel, metric in zip(figure.axes, ("top1", "top5"), strict=True):
+def test_accuracy_shows_means_by_beta_and_references_as_lines(rng):
+    accuracy = pd.concat([cross(rng, metric=["top1", "top5"], **kind) for kind in KINDS])
+    for panel, metric in zip(plot_accuracy(accuracy).axes, ("top1", "top5"), strict=True):
         part = accuracy[accuracy.metric == metric]
         means = part[(part.model == "realnet") & (part.trained_on == "mean")]
         np.testing.assert_allclose(line(panel, "ReAlnet").get_xydata(), means[["beta", "value"]])
@@ -44,10 +30,14 @@ def test_accuracy_shows_means_by_beta_and_references_as_lines(accuracy):
         assert list(panel.get_xticks()) == [10, 40]
 
 
-def test_consistency_shows_subjects_beside_their_mean_under_the_ceiling(kappa):
+def test_consistency_shows_subjects_beside_their_mean_under_the_ceiling(rng):
+    kinds = [*KINDS, {"model": "human", "trained_on": np.nan, "beta": np.nan}]
+    single = [cross(rng, subject=["subject-01", "subject-02"], condition=["0.0", "0.1"], **kind) for kind in kinds]
+    means = [cross(rng, subject="mean", condition="mean", **kind) for kind in kinds]
+    kappa = pd.concat([*single, *means]).assign(metric="kappa", ceiling=0.35, ceiling_lower=0.3, ceiling_upper=0.41)
     (panel,) = plot_consistency(kappa, "Edges").axes
-    names = [label.get_text() for label in panel.get_xticklabels()]
-    assert names == ["CORnet", "Control", "ReAlnet\nbeta 10", "ReAlnet\nbeta 40", "Shuffled", "Humans"]
+    names = ["CORnet", "Control", "ReAlnet\nbeta 10", "ReAlnet\nbeta 40", "Shuffled", "Humans"]
+    assert [label.get_text() for label in panel.get_xticklabels()] == names
     band = panel.patches[0].get_bbox()
     assert (band.y0, band.y1) == pytest.approx((0.3, 0.41))
     single = kappa[(kappa.model == "control") & (kappa.subject != "mean") & (kappa.trained_on != "mean")]

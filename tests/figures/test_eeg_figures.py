@@ -12,9 +12,10 @@ from realnet.figures.style import MODELS
 
 def test_eeg_curves_are_means_over_subjects_and_their_shading_is_scipys_sem(tables):
     for axes, layer in zip(figures.plot_eeg_similarity(tables.eeg).axes, LAYERS, strict=True):
+        of_layer = tables.eeg[(tables.eeg.metric == "rho") & (tables.eeg.layer == layer)]
         shadings = [c for c in axes.collections if c.get_label() != "Noise ceiling"]
         for model, shading in zip(("cornet", "control", "realnet"), shadings, strict=True):
-            rows = tables.eeg[(tables.eeg.metric == "rho") & (tables.eeg.layer == layer) & (tables.eeg.model == model)]
+            rows = of_layer[of_layer.model == model]
             subjects = rows.pivot_table(index="subject", columns="time", values="value").to_numpy()  # mean over seeds
             (curve,) = [x for x in axes.lines if x.get_color() == MODELS[model].colour and x.get_linestyle() != "None"]
             np.testing.assert_allclose(curve.get_xdata(), 10 * np.arange(20))
@@ -26,15 +27,12 @@ def test_eeg_curves_are_means_over_subjects_and_their_shading_is_scipys_sem(tabl
 
 def test_eeg_marks_stand_exactly_where_p_is_below_05_and_are_open_where_realnet_is_farther(tables):
     figure = figures.plot_eeg_similarity(tables.eeg)
-    for axes, layer in zip(figure.axes, LAYERS, strict=True):
-        for reference, label in (("cornet", "vs CORnet"), ("control", "vs Control")):
-            rows = tables.eeg[
-                (tables.eeg.metric == "difference") & (tables.eeg.layer == layer) & (tables.eeg.reference == reference)
-            ]
-            for which, side in ((rows.value > 0, "closer"), (rows.value <= 0, "farther")):
-                expected = 1000 * rows.time[(rows.p < 0.05) & which]
-                np.testing.assert_allclose(np.sort(points(axes, f"{label} {side}, p < .05")[0]), expected)
-            assert line(axes, f"{label} farther, p < .05").get_markerfacecolor() == "white"
+    for (layer, reference), rows in tables.eeg.query("metric == 'difference'").groupby(["layer", "reference"]):
+        axes, label = figure.axes[LAYERS.index(layer)], {"cornet": "vs CORnet", "control": "vs Control"}[reference]
+        for which, side in ((rows.value > 0, "closer"), (rows.value <= 0, "farther")):
+            expected = 1000 * rows.time[(rows.p < 0.05) & which]
+            np.testing.assert_allclose(np.sort(points(axes, f"{label} {side}, p < .05")[0]), expected)
+        assert line(axes, f"{label} farther, p < .05").get_markerfacecolor() == "white"
     assert "ReAlnet vs Control: p < .05" in legend_texts(figure)
 
 
@@ -45,20 +43,13 @@ def test_the_noise_ceiling_is_the_tables_and_cut_with_a_note_far_above_the_curve
     assert set(band.get_paths()[0].vertices[:, 1]) == {0.12, highest}
     assert [text.get_text() for text in axes.texts] == note
     assert (axes.get_ylim()[1] > highest) == (not note)
-
-
-def test_eeg_figures_do_without_tests_ceilings_and_control(tables):
-    bare = tables.eeg[(tables.eeg.metric == "rho") & (tables.eeg.model != "control")].assign(
-        ceiling_lower=np.nan, ceiling_upper=np.nan
-    )
+    bare = tables.eeg.query("metric == 'rho' and model != 'control'").assign(ceiling_upper=np.nan)
     assert legend_texts(figures.plot_eeg_similarity(bare)) == ["CORnet ± SEM", "ReAlnet ± SEM"]
 
 
 def test_eeg_improvement_has_gaps_where_there_is_no_ratio(tables):
     figure = figures.plot_eeg_improvement(tables.eeg)
-    rows = tables.eeg[
-        (tables.eeg.metric == "improvement") & (tables.eeg.layer == "V4") & (tables.eeg.reference == "control")
-    ]
+    rows = tables.eeg.query("metric == 'improvement' and layer == 'V4' and reference == 'control'")
     drawn = line(figure.axes[2], "vs Control").get_ydata()
     np.testing.assert_allclose(drawn, 100 * rows.value)
     assert np.isnan(drawn[:5]).all() and "Gap: reference not above 0" in legend_texts(figure)
@@ -68,5 +59,4 @@ def test_decoding_shows_each_subject_and_their_mean(rng):
     rdms = xr.DataArray(rng.random((4, 20, 6)), dims=("subject", "time", "pair"), coords={"time": 0.01 * np.arange(20)})
     axes = figures.plot_decoding(rdms).axes[0]
     np.testing.assert_allclose([x.get_ydata() for x in axes.lines[:4]], rdms.values.mean(axis=2))
-    np.testing.assert_allclose(line(axes, "Mean").get_ydata(), rdms.values.mean(axis=(0, 2)))
-    np.testing.assert_allclose(line(axes, "Mean").get_xdata(), 10 * np.arange(20))
+    np.testing.assert_allclose(line(axes, "Mean").get_xydata().T, [10 * np.arange(20), rdms.values.mean(axis=(0, 2))])

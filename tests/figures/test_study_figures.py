@@ -3,12 +3,14 @@
 import numpy as np
 import pandas as pd
 import pytest
+import torch
 from figure_tables import LAYERS, REFERENCES, ROIS, cross, intervals, legend_texts, line
 from scipy import stats
 from scipy.spatial.distance import squareform
 
 from realnet.errors import InvalidInput
-from realnet.figures.study import plot_beta_curves, plot_headline, plot_images, plot_objects92, plot_rdms, plot_training
+from realnet.figures.style import plot_images, plot_rdms
+from realnet.figures.study import plot_beta_curves, plot_headline, plot_objects92, plot_training
 from realnet.figures.style import MODELS
 
 
@@ -58,23 +60,16 @@ def test_objects92_shows_mean_and_sem_over_subjects_and_the_ceiling_and_other_la
 
 def test_headline_has_the_three_results(tables):
     top, middle, bottom = plot_headline(tables.fmri, tables.eeg, tables.dimensions).axes
-    best = tables.fmri[
-        (tables.fmri.layer == "best") & (tables.fmri.stimulus_set == "natural") & (tables.fmri.model == "realnet")
-    ]
+    best = tables.fmri.query("layer == 'best' and stimulus_set == 'natural' and model == 'realnet'")
     np.testing.assert_allclose(line(top, "ReAlnet").get_ydata(), best.groupby("roi").value.mean()[ROIS])
-    it = (
-        tables.eeg[(tables.eeg.metric == "rho") & (tables.eeg.layer == "IT") & (tables.eeg.model == "realnet")]
-        .groupby("time")
-        .value.mean()
-    )
+    it = tables.eeg.query("metric == 'rho' and layer == 'IT' and model == 'realnet'").groupby("time").value.mean()
     assert any(len(x.get_ydata()) == 20 and np.allclose(x.get_ydata(), it) for x in middle.lines)
-    rows = tables.dimensions[(tables.dimensions.metric == "difference") & (tables.dimensions.model == "realnet")]
-    names = rows[rows.reference == REFERENCES[0]].sort_values("value", ascending=False).dimension
+    rows = tables.dimensions.query("metric == 'difference' and model == 'realnet' and reference == 'cornet'")
+    names = rows.sort_values("value", ascending=False).dimension
     assert [t.get_text() for t in bottom.get_yticklabels()] == [*names[:7], *names[-7:]]
 
 
 def test_images_of_tensors_and_arrays_are_the_same(rng):
-    torch = pytest.importorskip("torch")
     images = rng.integers(0, 256, (3, 6, 5, 3), dtype=np.uint8)
     for given in (images, torch.from_numpy(images).permute(0, 3, 1, 2)):
         for axes, image in zip(plot_images(given, n_columns=2).axes, images, strict=True):

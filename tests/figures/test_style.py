@@ -38,9 +38,8 @@ def test_figures_have_legends_and_labels_and_no_clipped_or_overlapping_text(tmp_
     for figure in drawn:
         save_figure(SimpleNamespace(results=tmp_path, simulated={}), "figure", figure)
         assert legend_texts(figure) and figure.axes[-1].get_xlabel()
-        texts = texts_of(figure)
-        for text, box in texts:
-            assert figure.bbox.padded(2).containsx(box.x0) and figure.bbox.padded(2).containsx(box.x1), text
+        for text, box in (texts := texts_of(figure)):
+            assert figure.bbox.padded(2).contains(*box.p0) and figure.bbox.padded(2).contains(*box.p1), text
         for (text, a), (other, b) in combinations(texts, 2):
             width, height = min(a.x1, b.x1) - max(a.x0, b.x0), min(a.y1, b.y1) - max(a.y0, b.y0)
             assert min(width, height) < 3, (text, other)
@@ -49,18 +48,17 @@ def test_figures_have_legends_and_labels_and_no_clipped_or_overlapping_text(tmp_
 def test_networks_differ_in_luminance_marker_and_line():
     colours = np.array([mpl.colors.to_rgb(style.colour) for style in MODELS.values()])
     linear = np.where(colours <= 0.04045, colours / 12.92, ((colours + 0.055) / 1.055) ** 2.4)
-    lightness = 116 * np.cbrt(linear @ [0.2126, 0.7152, 0.0722]) - 16  # L* (CIE 1976, D65)
-    assert min(np.diff(np.sort(lightness))) > 6
+    lightness = 116 * np.sort(np.cbrt(linear @ [0.2126, 0.7152, 0.0722]))  # L* + 16 (CIE 1976, D65)
+    assert min(np.diff(lightness)) > 6
     assert len({style.marker for style in MODELS.values()}) == len({style.line for style in MODELS.values()}) == 5
 
 
 @pytest.mark.parametrize(("of_study", "asked", "marked"), [({}, None, 1), (None, None, 0), ({}, False, 0)])
 def test_saved_figures_are_png_at_200_dpi_and_pdf_marked_once_when_simulated(tmp_path, tables, of_study, asked, marked):
-    figure = fmri.plot_layers(tables.fmri, "natural")
-    for _ in range(2):
-        assert save_figure(SimpleNamespace(results=tmp_path, simulated=of_study), "x", figure, asked) is figure
+    figure, study = fmri.plot_layers(tables.fmri, "natural"), SimpleNamespace(results=tmp_path, simulated=of_study)
+    assert save_figure(study, "x", save_figure(study, "x", figure, asked), asked) is figure
     assert [t.get_text() for t in figure.texts].count("simulated data") == marked
-    assert sorted(p.name for p in (tmp_path / "figures").iterdir()) == ["x.pdf", "x.png"]
-    assert (tmp_path / "figures" / "x.pdf").read_bytes().startswith(b"%PDF")
-    with Image.open(tmp_path / "figures" / "x.png") as image:
+    png, pdf = tmp_path / "figures" / "x.png", tmp_path / "figures" / "x.pdf"
+    assert set((tmp_path / "figures").iterdir()) == {png, pdf} and pdf.read_bytes().startswith(b"%PDF")
+    with Image.open(png) as image:
         assert image.size == pytest.approx(200 * figure.get_size_inches(), abs=1)
