@@ -1,9 +1,5 @@
 """Colours, markers, names and sizes of all figures, and what the figures share: panels, legends, saving."""
 
-import numpy as np
-from scipy.spatial.distance import squareform
-from realnet.errors import InvalidInput
-
 from collections import namedtuple
 
 import matplotlib as mpl
@@ -11,6 +7,7 @@ import matplotlib.pyplot as plt
 import numpy as np
 from matplotlib.lines import Line2D
 from matplotlib.patches import Patch
+from scipy.spatial.distance import squareform
 
 from realnet.errors import InvalidInput
 from realnet.io import whole_file

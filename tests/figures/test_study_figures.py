@@ -9,9 +9,8 @@ from scipy import stats
 from scipy.spatial.distance import squareform
 
 from realnet.errors import InvalidInput
-from realnet.figures.style import plot_images, plot_rdms
 from realnet.figures.study import plot_beta_curves, plot_headline, plot_objects92, plot_training
-from realnet.figures.style import MODELS
+from realnet.figures.style import MODELS, plot_images, plot_rdms
 
 
 def test_training_has_one_line_per_network_and_split_and_epoch_0_for_the_test_images_alone(tables):
