@@ -13,7 +13,7 @@ from realnet.alignment import ReAlnet, contrastive_loss
 from realnet.cornet import CORnetS
 from realnet.errors import InvalidInput
 from realnet.settings import TrainingSettings
-from realnet.training import align, alignment_losses, teacher_labels
+from realnet.training import align, alignment_losses, build_model, teacher_labels
 
 QUICK = {"epochs": 2, "batch_size": 8, "n_hidden": 4, "learning_rate": 1e-3}
 
@@ -33,7 +33,7 @@ def data():
 
 def _run(network, data, beta=40, **options):
     settings = TrainingSettings(**(QUICK | options.pop("settings", {})))
-    return align(copy.deepcopy(network), *data, settings, beta=beta, progress=False, device="cpu", **options)
+    return align(copy.deepcopy(network), *data, settings, beta=beta, device="cpu", **({"progress": False} | options))
 
 
 def _same(a, b):
@@ -48,9 +48,9 @@ def batch(network, data):
     return model.eval(), images[:8], labels, torch.tensor(targets[:8], dtype=torch.float32)
 
 
-def _gradients(loss, model):
-    grads = torch.autograd.grad(loss, list(model.parameters()), retain_graph=True, allow_unused=True)
-    return [torch.zeros_like(p) if g is None else g for g, p in zip(grads, model.parameters(), strict=True)]
+def _gradient(loss, model):
+    parts = torch.autograd.grad(loss, list(model.parameters()), retain_graph=True, materialize_grads=True)
+    return torch.cat([part.flatten() for part in parts])
 
 
 def test_total_loss_is_class_loss_plus_beta_times_fmri_losses(batch):
@@ -77,17 +77,14 @@ def test_detached_contrastive_loss_changes_the_value_and_not_the_gradient(batch)
     without = alignment_losses(model, images, labels, measured, 40, "none")
     with_gradient = alignment_losses(model, images, labels, measured, 40, "pearson")
     assert detached["loss_total"] == with_gradient["loss_total"] != without["loss_total"]
-    for a, b in zip(_gradients(detached["loss_total"], model), _gradients(without["loss_total"], model), strict=True):
-        assert torch.equal(a, b)
-    changed = zip(_gradients(with_gradient["loss_total"], model), _gradients(without["loss_total"], model), strict=True)
-    assert any(not torch.equal(a, b) for a, b in changed)
+    first, second, third = (_gradient(losses["loss_total"], model) for losses in (detached, without, with_gradient))
+    assert torch.equal(first, second) and not torch.equal(first, third)
 
 
 def test_teacher_labels_are_the_classes_of_the_frozen_network(network, data):
-    images = data[0]
     with torch.no_grad():
-        expected = [network.eval()(normalise(image[None])).argmax().item() for image in images]
-    assert teacher_labels(network, images, batch_size=7, device="cpu").tolist() == expected
+        expected = [network.eval()(normalise(image[None])).argmax().item() for image in data[0]]
+    assert teacher_labels(network, data[0], batch_size=7, device="cpu").tolist() == expected
 
 
 def test_lean_training_equals_a_plain_loop(network, data, monkeypatch):
@@ -136,44 +133,35 @@ def test_alignment_lowers_the_fmri_losses(network, data):
 @pytest.mark.parametrize("stop", [1, 3, 5, 7])
 def test_an_interrupted_run_ends_with_the_same_bits(network, data, stop, tmp_path, monkeypatch):
     monkeypatch.setattr(training, "CHECKPOINT_SECONDS", -1)  # a checkpoint after every step
-    whole, history = _run(network, data, test=(data[0][:6], data[1][:6]))
+    options = {"test": (data[0][:6], data[1][:6])}
+    whole, history = _run(network, data, **options)
+    steps, original = [], training.training_step
 
-    class Killed(Exception):
-        pass
+    def step(*arguments):
+        if len(steps) == stop:
+            raise KeyboardInterrupt
+        steps.append(1)
+        return original(*arguments)
 
-    steps = 0
-    original = torch.optim.Adam.step
-
-    def dying(self, *args, **kwargs):
-        nonlocal steps
-        steps += 1
-        if steps > stop:
-            raise Killed
-        return original(self, *args, **kwargs)
-
-    checkpoint = tmp_path / "run.checkpoint"
-    with monkeypatch.context() as patch:
-        patch.setattr(torch.optim.Adam, "step", dying)
-        with pytest.raises(Killed):
-            _run(network, data, test=(data[0][:6], data[1][:6]), checkpoint=checkpoint)
-    assert checkpoint.exists()
-    resumed, resumed_history = _run(network, data, test=(data[0][:6], data[1][:6]), checkpoint=checkpoint)
-    assert _same(whole, resumed)
-    assert history.equals(resumed_history)
+    options["checkpoint"] = tmp_path / "run.checkpoint"
+    with monkeypatch.context() as patch, pytest.raises(KeyboardInterrupt):
+        patch.setattr(training, "training_step", step)
+        _run(network, data, **options)
+    steps.clear()
+    monkeypatch.setattr(training, "training_step", lambda *arguments: (steps.append(1), original(*arguments))[1])
+    resumed, resumed_history = _run(network, data, **options)
+    assert _same(whole, resumed) and history.equals(resumed_history) and len(steps) == 8 - stop
 
 
 @pytest.mark.parametrize("threads", [1, 2])
-def test_weights_depend_on_the_threads_of_the_settings_and_not_on_those_of_the_machine(
-    network, data, threads, monkeypatch
-):
-    seen, original = set(), torch.optim.Adam.step
+def test_training_uses_the_threads_of_the_settings_whatever_the_machine(network, data, threads, monkeypatch):
+    seen, models, original = set(), [], training.training_step
 
-    def noting(self, *args, **kwargs):
+    def step(*arguments):
         seen.add(torch.get_num_threads())
-        return original(self, *args, **kwargs)
+        return original(*arguments)
 
-    monkeypatch.setattr(torch.optim.Adam, "step", noting)
-    models = []
+    monkeypatch.setattr(training, "training_step", step)
     for machine in (1, 3):
         with cpu_threads(machine):
             models.append(_run(network, data, settings={"threads": threads})[0])
@@ -215,13 +203,10 @@ def test_frozen_batch_norm_keeps_the_given_statistics(network, data):
 
 def test_momentum_019_reproduces_two_forward_passes(network, data):
     """The released notebook passes every batch twice."""
-    x = normalise(data[0][:8])
-    twice, once = copy.deepcopy(network).train(), copy.deepcopy(network).train()
-    twice(x), twice(x)
-    for module in once.modules():
-        if isinstance(module, nn.BatchNorm2d):
-            module.momentum = 0.19
-    once(x)
+    x = normalise(data[0][:8]).contiguous(memory_format=torch.channels_last)
+    twice = copy.deepcopy(network).train()
+    once = build_model(network, 10, 32, TrainingSettings(batch_norm_momentum=0.19))[0].realnet.train()
+    twice(x), twice(x), once(x)
     for key, value in once.state_dict().items():
         if "running" in key:
             torch.testing.assert_close(value, twice.state_dict()[key], rtol=1e-5, atol=1e-6)
@@ -240,8 +225,7 @@ def test_best_test_loss_keeps_the_epoch_with_the_lowest_loss_on_the_test_images(
 
 
 def test_a_single_left_over_image_joins_the_batch_before(network, data):
-    images, targets = data
-    model, history = _run(network, (images[:17], targets[:17]))  # 8 + 8 + 1
+    model, history = _run(network, (data[0][:17], data[1][:17]))  # 8 + 9
     assert np.isfinite(history.value).all() and torch.isfinite(model.fc.weight).all()
 
 
@@ -250,14 +234,19 @@ def test_single_layer_encoders_read_only_that_layer(network, data):
     assert {k.split(".")[0] for k in model.state_dict()} == {"realnet", "fc_it", "fc"} and model.fc.in_features == 4
 
 
-def test_mismatched_or_broken_targets_are_refused(network, data):
+def test_mismatched_or_broken_targets_and_a_diverging_training_are_refused(network, data):
     images, targets = data
-    with pytest.raises(InvalidInput, match="26 images and 25 responses"):
-        _run(network, (images, targets[:-1]))
-    broken = targets.copy()
-    broken[3, 2] = np.nan
-    with pytest.raises(InvalidInput, match="NaN"):
-        _run(network, (images, broken))
+    for broken, pattern in (
+        (targets[:-1], "26 images and 25 responses"), (np.where(targets > 2, np.nan, targets), "NaN"),
+        (targets * 1e30, "diverged in epoch 1"),
+    ):  # fmt: skip
+        with pytest.raises(InvalidInput, match=pattern):
+            _run(network, (images, broken))
+
+
+def test_a_training_of_less_than_a_minute_prints_nothing(network, data, capsys):
+    _run(network, data, progress=True)
+    assert capsys.readouterr() == ("", "")
 
 
 def test_bfloat16_follows_float32_closely(network, data):

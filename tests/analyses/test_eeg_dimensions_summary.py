@@ -6,13 +6,11 @@ import pingouin
 import pytest
 from scipy.stats import rankdata, sem, spearmanr
 
-from realnet import figures
-from realnet.analyses import paper
 from realnet.analyses.dimensions import beside_truth, dimension_table, top_dimensions
 from realnet.analyses.eeg import eeg_table
-from realnet.analyses.fmri import fmri_differences, similarity_table
+from realnet.analyses.fmri import fmri_table
 from realnet.analyses.summary import readable, summary_table
-from realnet.io import load_array, load_prepared, model_rdms_path, save_table
+from realnet.io import load_model_rdms, load_prepared, save_table
 
 
 @pytest.fixture(scope="module")
@@ -28,7 +26,7 @@ def dimensions(study, networks):
 def test_every_eeg_similarity_is_scipys_spearman_at_its_time(study, networks, eeg):
     brains = load_prepared(study, "things_eeg2_rdms", "things")
     network = networks[-1]
-    model = load_array(model_rdms_path(study, network), "things", "02_training")
+    model = load_model_rdms(study, "things", [network])[0]
     rows = eeg[(eeg.metric == "rho") & (eeg.model == network.model) & (eeg.trained_on == network.trained_on)]
     assert len(rows) == 4 * 4 * 5
     for row in rows.itertuples():
@@ -36,33 +34,29 @@ def test_every_eeg_similarity_is_scipys_spearman_at_its_time(study, networks, ee
         assert row.value == pytest.approx(spearmanr(model.sel(layer=row.layer).values, brain).statistic, abs=1e-9)
 
 
-def test_eeg_differences_average_the_teachers_before_the_people(eeg):
+def test_eeg_differences_average_networks_before_subjects(eeg):
     rho = eeg[eeg.metric == "rho"].groupby(["model", "layer", "time", "subject"]).value.mean()
     rows = eeg[(eeg.metric == "difference") & (eeg.model == "realnet")]
     assert len(rows) == 2 * 4 * 5
     for row in rows.itertuples():
-        people = rho["realnet", row.layer, row.time] - rho[row.reference, row.layer, row.time]
-        assert row.value == pytest.approx(people.mean()) and row.sem == pytest.approx(sem(people))
+        subjects = rho["realnet", row.layer, row.time] - rho[row.reference, row.layer, row.time]
+        assert row.value == pytest.approx(subjects.mean()) and row.sem == pytest.approx(sem(subjects))
         assert 0 < row.p <= 1
 
 
-def test_one_persons_eeg_has_differences_and_no_inference(study, networks, eeg, monkeypatch):
+def test_the_eeg_of_one_subject_has_differences_and_no_inference(study, networks, eeg, monkeypatch):
     one = load_prepared(study, "things_eeg2_rdms", "things").isel(subject=[0])
     monkeypatch.setattr("realnet.analyses.eeg.load_prepared", lambda *_: one)
     table = eeg_table(study, networks)
     rows = table[table.metric == "difference"]
     assert rows.value.notna().all() and rows.p.isna().all() and rows["sem"].isna().all()
     assert table[table.metric == "improvement"].value.isna().all()
-    figures.plot_eeg_similarity(table)
-    figures.plot_eeg_improvement(table)
-    monkeypatch.setattr(paper, "load_table", lambda *_: table)
-    assert [row["verdict"] for row in paper._eeg(study)[:2]] == ["open", "open"]
 
 
 def test_partial_correlations_are_pingouins(study, networks, dimensions):
     features = load_prepared(study, "things_dimensions_rdms", "things")
     network = networks[1]
-    model = load_array(model_rdms_path(study, network), "things", "02_training").sel(layer="V4")
+    model = load_model_rdms(study, "things", [network])[0].sel(layer="V4")
     frame = pd.DataFrame(rankdata(features.values, axis=1).T, columns=list("abcdef")).assign(model=model.values)
     for name in "abcdef":
         others = [other for other in "abcdef" if other != name]
@@ -79,7 +73,7 @@ def test_dimension_changes_are_differences_of_means_in_it_with_their_interval(di
         assert row.lower <= row.upper and 0 <= row.p <= 1
 
 
-def test_top_dimensions_are_those_that_realnets_it_shares_most_with(dimensions):
+def test_top_dimensions_have_the_largest_partial_correlation_with_realnets_it(dimensions):
     means = dimensions.query("metric == 'partial_rho2' and layer == 'IT' and model == 'realnet'")
     means = means.groupby("dimension").value.mean()
     top = top_dimensions(dimensions, n=2)
@@ -87,12 +81,7 @@ def test_top_dimensions_are_those_that_realnets_it_shares_most_with(dimensions):
 
 
 def test_the_summary_counts_what_the_tables_hold(study, networks, eeg, dimensions):
-    shen = {name: load_prepared(study, "shen2019_rdms", name) for name in study.fmri.test_sets}
-    within = pd.concat(
-        [similarity_table(study, "shen2019", name, rdms, networks) for name, rdms in shen.items()]
-        + [fmri_differences(study, "shen2019", name, rdms, networks, within=True) for name, rdms in shen.items()]
-    )
-    across = fmri_differences(study, "horikawa2017", "natural", shen["natural"], networks, within=False)
+    within, across = (fmri_table(study, networks, within=which) for which in (True, False))
     for name, table in (("fmri_within_subject", within), ("fmri_across_subjects", across), ("eeg", eeg),
                         ("object_dimensions", dimensions)):  # fmt: skip
         save_table(study, name, table)
@@ -108,11 +97,13 @@ def test_the_summary_counts_what_the_tables_hold(study, networks, eeg, dimension
     change = dimensions[(dimensions.metric == "difference") & (dimensions.model == "realnet")]
     change = change[change.reference == "cornet"].set_index("dimension").value
     assert summary.loc[("dimensions", "cornet")].detail.startswith(change.idxmax())
-    shown = readable(summary_table(study))
-    assert list(shown.columns) == ["ReAlnet against CORnet", "ReAlnet against Control"] and shown.notna().all(axis=None)
+    truth = {"dimensions": pd.DataFrame({"dimension": ["a", "b"], "beyond_categories": [True, False]})}
+    shown = readable(summary_table(study), truth)
+    assert list(shown.columns) == ["ReAlnet against CORnet", "ReAlnet against Control", "planted"]
+    assert shown.notna().all(axis=None) and shown.planted["Dimensions that rise most in IT"] == "a"
 
 
-def test_planted_and_found_stand_beside_each_other(dimensions):
+def test_the_change_of_each_dimension_is_beside_what_was_planted(dimensions):
     truth = pd.DataFrame({"dimension": list("abcdef"), "weight": range(6), "beyond_categories": [True] + 5 * [False]})
     table = beside_truth(dimensions, truth)
     assert list(table.loc[list("abcdef")].weight) == list(range(6)) and table.loc["a"].beyond_categories

@@ -1,11 +1,10 @@
-"""Chapter 10: the similarities are those of scipy, and the table knows the files that it was made from."""
+"""Chapter 10: the similarities are those of scipy, and the data and weights are found where they lie."""
 
 import pytest
 import torch
 from scipy.spatial.distance import pdist
 from scipy.stats import spearmanr
 
-from realnet import provenance
 from realnet.activations import normalise, prepare_arrays
 from realnet.analyses.objects92 import load_if_present, objects92_table, real_networks
 from realnet.cornet import LAYERS, CORnetS
@@ -13,12 +12,9 @@ from realnet.errors import MissingInput
 from realnet.networks import load_pretrained
 
 
-def test_similarities_are_those_of_scipy_and_their_files_are_remembered(study, real_data, monkeypatch):
+def test_similarities_are_those_of_scipy(study, real_data, monkeypatch):
     monkeypatch.setenv("REALNET_DATA", str(real_data))
-    monkeypatch.setattr(provenance, "_read", {})
     objects, _ = load_if_present(study)
-    read = {path.name for path in provenance._read}
-    assert {"Kriegeskorte_Neuron2008_supplementalData.mat", "target_fmri.mat"} <= read
     torch.manual_seed(0)
     network = CORnetS(width=0.0625, n_classes=5).eval()
     table = objects92_table(objects, {"cornet": (network, LAYERS)})
@@ -39,7 +35,7 @@ def test_without_the_files_the_chapter_says_how_to_get_them(study, tmp_path, mon
     assert objects is None and "realnet data fetch objects92" in message
 
 
-def test_the_objects_and_weights_lie_in_the_raw_folder_of_the_study_or_in_data_raw(study, tmp_path, monkeypatch):
+def test_the_objects_and_weights_are_in_the_raw_folder_of_the_study_or_in_data_raw(study, tmp_path, monkeypatch):
     monkeypatch.delenv("REALNET_DATA", raising=False)
     monkeypatch.setenv("REALNET_ROOT", str(tmp_path))
     own = study.model_copy(update={"raw": "elsewhere"})
@@ -54,7 +50,7 @@ def test_the_objects_and_weights_lie_in_the_raw_folder_of_the_study_or_in_data_r
     assert set(real_networks(own)) == {"efficientnet-lite0", "cornet"}
 
 
-def test_what_macos_leaves_beside_a_file_is_not_taken_for_the_weights(study, tmp_path, monkeypatch):
+def test_hidden_files_of_macos_are_not_taken_for_the_weights(study, tmp_path, monkeypatch):
     monkeypatch.setenv("REALNET_ROOT", str(tmp_path))
     folder = study.raw_folder(study.network.weights)
     folder.mkdir(parents=True)
