@@ -20,7 +20,7 @@ from experiments.benchmarks.timing import row
 from experiments.scale import status_gib
 from realnet.activations import load_images
 from realnet.datasets import shen2019, things_eeg2
-from realnet.datasets.stimuli import find_images
+from realnet.datasets.files import find_images
 from realnet.io import whole_file
 from realnet.responses import compute_fmri_rdms, compute_targets, reliability_table
 from realnet.settings import REPOSITORY, Study

@@ -5,7 +5,7 @@ import pandas as pd
 import torch
 
 from realnet.alignment import contrastive_loss, correlation_matrix
-from realnet.analyses.common import t_interval
+from realnet.analyses import t_interval
 
 #: What a choice is judged by: (measure, part or None for the mean over parts), by the name that tables show.
 OUTCOMES = {
