@@ -46,12 +46,6 @@ OURS = ("cluster mass", "cluster mass, 500 random flips", "sign flips, FDR over 
         "bootstrap over images", "bootstrap over images, FDR over ROIs", "images and subjects, t",
         "bootstrap over images, fixed layers")  # fmt: skip
 
-COLUMNS = (
-    "family", "n_subjects", "n_times", "autocorrelation", "shared_offset", "width", "n_rois", "n_images", "n_layers",
-    "profile", "subject_sd", "effect", "truth", "test", "alternative", "ours", "quantity", "n_sets", "metric", "value",
-    "standard_error",
-)  # fmt: skip
-
 
 def grid():
     """The cells: one dict of parameters each, with its ``family``."""
@@ -244,8 +238,7 @@ def main():
     with ProcessPoolExecutor(settings.pop("workers")) as pool:
         runs = [pool.submit(run_cell, cell, **settings) for cell in grid()]
         rows = [row for run in tqdm(runs) for row in run.result()]
-    table = pd.DataFrame(rows).reindex(columns=COLUMNS)
-    keep("calibration", table, settings | {"level": LEVEL}, time.monotonic() - start)
+    keep("calibration", pd.DataFrame(rows), settings | {"level": LEVEL}, time.monotonic() - start)
 
 
 if __name__ == "__main__":

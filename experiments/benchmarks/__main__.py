@@ -24,20 +24,11 @@ def main():
         report["rows"] = list(benchmark.run())
         path = Path(__file__).resolve().parent / "results" / f"{name}.json"
         path.write_text(json.dumps(report, indent=2) + "\n")
-        print_table(report)
+        for row in report["rows"]:
+            ratio = "" if row["ratio"] is None else f", {row['ratio']:.3g} times faster than {row['peer']}"
+            print(f"{row['work']}: {row['our_seconds']:.4g} s{ratio}; {row['agreement']}; {row['note']}")
         if hasattr(benchmark, "publish"):
             benchmark.publish(report)
-
-
-def print_table(report):
-    """The rows, each with its note below."""
-    print(f"\n{report['benchmark']} ({report['machine']['processor']})")
-    for row in report["rows"]:
-        peer = "-" if row["peer_seconds"] is None else f"{row['peer_seconds']:.4g} s"
-        ratio = "-" if row["ratio"] is None else f"{row['ratio']:.3g}x"
-        must = "" if row["must"] is None else f" (must {row['must']}x)"
-        print(f"- {row['work']}: {row['peer']} {peer}, ours {row['our_seconds']:.4g} s: {ratio}{must}")
-        print(f"    agreement: {row['agreement']}" + (f"\n    {row['note']}" if row["note"] else ""))
 
 
 if __name__ == "__main__":

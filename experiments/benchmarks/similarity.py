@@ -65,9 +65,8 @@ def _partial(rdm, dimensions):
     ):
         agreement = f"largest difference {np.abs(ours[:N_CHECKED] - peer).max():.1e}"
         targets = {"must": must, "aim": aim, "limit": limit}
-        yield row(
-            f"{work}, {name}", "pingouin, a call per dimension", peer_all, seconds, agreement, note=note, **targets
-        )
+        what = f"{work}, {name}"
+        yield row(what, "pingouin, a call per dimension", peer_all, seconds, agreement, note=note, **targets)
 
 
 def _resampling(models, dimensions):

@@ -7,6 +7,7 @@ layout is torch's own and so is Adam.
 
 import copy
 import warnings
+from functools import partial
 
 import numpy as np
 import torch
@@ -87,12 +88,8 @@ def step_rows(network=None, image_size=IMAGE_SIZE, repetitions=5):
         ours = [losses["loss_class"].item(), losses["loss_mse"].item(), losses["loss_contrastive"].item() + 1]
         difference = (_gradient(model) - gradient).norm() / gradient.norm()
         settings = TrainingSettings(precision=precision)  # timed with what trains: the exact Spearman and its gradient
-        our_seconds, _ = best_of(
-            lambda model=model, optimizer=optimizer, settings=settings: training_step(
-                model, optimizer, images, labels, measured, BETA, settings
-            ),
-            n=repetitions,
-        )
+        step = partial(training_step, model, optimizer, images, labels, measured, BETA, settings)
+        our_seconds, _ = best_of(step, n=repetitions)
         agreement = (
             f"detached: largest difference of the losses {np.abs(np.subtract(ours, expected)).max():.1e}, "
             f"relative difference of the gradient {difference:.1e}"
@@ -127,9 +124,8 @@ def loss_rows(n_targets=N_TARGETS, repetitions=20):
     exact = (r.sum() - np.trace(r)) / (N_IMAGES * (N_IMAGES - 1)) - np.trace(r) / N_IMAGES
     agreement = f"difference to the equation with scipy's Spearman {abs(loss.item() - exact):.1e}"
     note = "the peer's is a Pearson without a gradient"
-    yield row(
-        f"{work}, Spearman with its gradient", f"{PEER}, torchmetrics", peer_seconds, seconds, agreement, 40, note, 150
-    )
+    work += ", Spearman with its gradient"
+    yield row(work, f"{PEER}, torchmetrics", peer_seconds, seconds, agreement, 40, note, 150)
 
 
 def _gradient(model):

@@ -56,12 +56,7 @@ def find_image_size(path):
 
 
 def load_pixels(paths, image_size):
-    """Images as every notebook feeds them to a network: the whole of each resized, ImageNet's mean and deviation.
-
-    Returns
-    -------
-    float32 array (N, 3, image_size, image_size)
-    """
+    """Images as every notebook feeds them to a network: whole images resized, ImageNet's mean and deviation."""
     return normalise(load_images(paths, image_size)).numpy()
 
 

@@ -83,7 +83,7 @@ def make_row(network, identifier, benchmark, score):
     ``value`` is the score relative to ``ceiling``, the agreement of participants; ``raw`` the one before, with the
     spread ``raw_error`` that Brain-Score reports with it; ``weights`` the file's stem and hash.
     """
-    raw, ceiling = score.attrs["raw"], score.attrs["ceiling"]
+    raw = score.attrs["raw"]
     error = raw.attrs.get("error")
     labels = benchmark.startswith("Geirhos2021")
     return {
@@ -96,7 +96,7 @@ def make_row(network, identifier, benchmark, score):
         "value": float(score),
         "raw": float(raw),
         "raw_error": None if error is None else float(error),
-        "ceiling": float(ceiling),
+        "ceiling": float(score.attrs["ceiling"]),
         "weights": identifier,
     }
 
@@ -133,17 +133,11 @@ def read_rows(study, identifiers):
 def score_networks(study, networks, benchmark, rows):
     """Score what has no row yet on one benchmark; the table is written after each network.
 
-    Parameters
-    ----------
-    networks : dict identifier -> (Network, path of its weights)
-    rows : list of dict
-        What is finished; new rows are appended.
+    ``networks``: identifier -> (Network, path of its weights); new rows are appended to ``rows``.
     """
     done = {row["weights"] for row in rows if row["metric"] == benchmark}
     waiting = [identifier for identifier in networks if identifier not in done]
-    if not waiting:
-        return
-    opened = open_benchmark(benchmark)
+    opened = open_benchmark(benchmark) if waiting else None
     for identifier in waiting:
         network, path = networks[identifier]
         score = opened(load_candidate(path))

@@ -6,8 +6,6 @@ import numpy as np
 import pandas as pd
 from scipy.optimize import nnls
 
-from realnet.errors import InvalidInput
-
 #: Terms that the time and the memory of each work are sums of: products of sizes, as the algorithm says. ``fewer`` and
 #: ``more`` are the smaller and the larger of images and voxels.
 SECONDS = {
@@ -84,15 +82,8 @@ def fit_law(points, terms, column):
         Products of sizes, such as ``"images images voxels"``; ``"1"`` is a constant.
     column : str
         ``seconds`` or ``peak_gib``.
-
-    Raises
-    ------
-    InvalidInput
-        Fewer points than terms, or a point that is not above 0.
     """
     measured = points[column].to_numpy(float)
-    if len(points) < len(terms) or not (measured > 0).all():
-        raise InvalidInput(f"a law of {len(terms)} terms expects as many points above 0, not {measured.tolist()}")
     design = np.array([[_product(term, row) for term in terms] for row in points.to_dict("records")])
     scale = design.max(axis=0)
     weights, _ = nnls(design / scale / measured[:, None], np.ones(len(measured)))
@@ -133,14 +124,7 @@ def laws_table(table, seconds, memory):
 
 
 def plan_lab(lab, seconds, memory, about):
-    """What each stage of a lab's study needs.
-
-    Parameters
-    ----------
-    lab : Lab
-    seconds, memory : dict work -> Law
-    about : dict
-        ``settings`` of the experiment: units of the layers, parameters, batch size, image size.
+    """What each stage of a lab's study needs, by dicts work -> `Law` and the notes beside the table.
 
     Returns
     -------
@@ -196,13 +180,10 @@ def on_machines(plan, n_machines, n_cores, memory_gib, gpu_speedup):
 
 
 def bottleneck(planned, memory_gib):
-    """What takes most of a plan's hours, and what does not fit into memory.
+    """What takes most of a plan's hours, and what does not fit into memory: Series.
 
-    Returns
-    -------
-    Series
-        ``stage``, ``hours`` of it, ``total`` of all; ``second``: the stage with most hours after it; ``too_large``:
-        stages of which one job needs more than ``memory_gib``.
+    ``stage``, ``hours`` of it, ``total`` of all; ``second``: the stage with most hours after it; ``too_large``: stages
+    of which one job needs more than ``memory_gib``.
     """
     order = planned.sort_values("hours", ascending=False)
     return pd.Series({
@@ -212,12 +193,9 @@ def bottleneck(planned, memory_gib):
 
 
 def all_images_rdm(lab, seconds, about):
-    """What the RDM of all images, not of the test images alone, takes for one network.
+    """What the RDM of all images, not of the test images alone, takes for one network: Series.
 
-    Returns
-    -------
-    Series
-        ``core_hours`` and ``rdm_gib`` of all layers, ``layers_gib`` of their activations, ``disk_gib`` of all networks.
+    ``core_hours`` and ``rdm_gib`` of all layers, ``layers_gib`` of their activations, ``disk_gib`` of all networks.
     """
     units, n = about["settings"]["units"].values(), lab.images
     one = n * (n - 1) / 2 * 8 * len(units) / 2**30
