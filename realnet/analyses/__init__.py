@@ -10,11 +10,6 @@ REFERENCES = ("cornet", "control")  # networks that ReAlnet is compared with
 BEST, CROSSVALIDATED = "best", "cross-validated"  # ``layer``: chosen on the same images, or on other images
 
 
-def main_networks(study):
-    """The networks of the main figures: CORnet, Control, and ReAlnet and shuffled at the main beta."""
-    return [n for n in study.networks() if n.model in ("cornet", "control") or n.beta == study.training.main_beta]
-
-
 def kinds_of(networks):
     """The kinds of networks present, in the order of the figures."""
     return [kind for kind in ("cornet", "control", "realnet", "shuffled") if any(n.model == kind for n in networks)]

@@ -3,7 +3,6 @@
 import numpy as np
 import pytest
 
-from realnet.analyses import main_networks
 from realnet.cornet import LAYERS
 from realnet.io import save_model_rdms, save_prepared
 from realnet.rdm import correlation_rdm, difference_rdm, labelled
@@ -59,4 +58,4 @@ def study(tmp_path_factory):
 @pytest.fixture(scope="session")
 def networks(study):
     """The networks of the main figures."""
-    return main_networks(study)
+    return study.main_networks()

@@ -5,7 +5,7 @@ import pytest
 from scipy import stats
 from scipy.stats import spearmanr
 
-from realnet.analyses import main_networks, t_interval
+from realnet.analyses import t_interval
 from realnet.analyses.beta_sweep import at_beta, beta_curve
 from realnet.analyses.fmri import fmri_differences
 from realnet.io import load_model_rdms, load_prepared
@@ -18,7 +18,7 @@ def curve(study):
 
 def test_at_the_main_beta_the_curve_is_the_chapters_table(study, curve, networks):
     brains = load_prepared(study, "shen2019_rdms", "natural")
-    table = fmri_differences(study, "shen2019", "natural", brains, main_networks(study), within=True)
+    table = fmri_differences(study, "shen2019", "natural", brains, study.main_networks(), within=True)
     table = table[(table.metric == "difference") & (table.roi == "mean") & (table.model == "realnet")]
     found = curve[(curve.curve == "own subject, natural") & (curve.beta == study.training.main_beta)]
     keys, numbers = ["trained_on", "reference"], ["value", "lower", "upper"]
@@ -43,7 +43,7 @@ def test_beta_zero_is_control_against_cornet(study, curve):
 
 
 def test_every_beta_can_be_the_main_one(study):
-    networks = main_networks(at_beta(study, 40.0))
+    networks = at_beta(study, 40.0).main_networks()
     assert {n.model for n in networks} == {"cornet", "control", "realnet"}
 
 

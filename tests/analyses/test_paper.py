@@ -5,7 +5,7 @@ import pandas as pd
 import pytest
 from scipy import stats
 
-from realnet.analyses import main_networks, paper
+from realnet.analyses import paper
 from realnet.analyses.beta_sweep import beta_curve
 from realnet.analyses.dimensions import dimension_table
 from realnet.analyses.eeg import eeg_table
@@ -27,7 +27,7 @@ BEHAVIOR = pd.DataFrame([
 
 @pytest.fixture(scope="module")
 def tables(study):
-    networks = main_networks(study)
+    networks = study.main_networks()
     return {
         "fmri_within_subject": fmri_table(study, networks, within=True),
         "fmri_across_subjects": fmri_table(study, networks, within=False), "eeg": eeg_table(study, networks),
