@@ -198,11 +198,16 @@ def test_a_stray_image_text_file_or_unused_generation_plans_nothing(repository, 
     assert planned(repository) == {}
 
 
+def test_a_touched_stimulus_with_the_same_content_plans_nothing(repository, restore):
+    os.utime(restore(IMAGES[1]), (time.time() + 2, time.time() + 2))
+    assert planned(repository) == {}
+
+
 def test_a_replaced_stimulus_plans_every_network_and_what_follows(repository, restore):
     image = restore(IMAGES[1])
     image.write_text("another image")
     os.utime(image, (time.time() + 2, time.time() + 2))
-    assert planned(repository) == {"network": len(STEMS)} | dict.fromkeys(AFTER_NETWORKS, 1)
+    assert planned(repository) == {"image_digests": 1, "network": len(STEMS)} | dict.fromkeys(AFTER_NETWORKS, 1)
 
 
 def test_a_changed_training_setting_plans_the_networks_but_not_the_data(repository, restore):
