@@ -35,23 +35,10 @@ MAKERS = {
 
 @contextmanager
 def whole_file(path):
-    """Write to a temporary file beside ``path`` that replaces ``path`` at the end of the block.
+    """Yield the path of a temporary file beside ``path`` that replaces ``path`` at the end of the block.
 
-    An error or a killed process leaves the previous file as it was.
-
-    Parameters
-    ----------
-    path : path
-
-    Yields
-    ------
-    Path
-        Of the temporary file.
-
-    Raises
-    ------
-    CannotWrite
-        The disk is full or read-only, or permission is missing.
+    An error or a killed process leaves the previous file as it was. Raises CannotWrite where the disk is full or
+    read-only, or permission is missing.
     """
     path = Path(path)
     temporary = None
@@ -83,29 +70,12 @@ def commit():
 
 
 def made_with(study, notebook):
-    """What is stored with every result: the settings that its notebook depends on, and the commit.
-
-    Returns
-    -------
-    dict
-        ``settings`` (JSON) and ``commit``, both text.
-    """
+    """What every result stores: dict of ``settings`` (JSON, those that its notebook depends on) and ``commit``."""
     return {"settings": json.dumps(study.settings_of(notebook), sort_keys=True), "commit": commit()}
 
 
 def warn_if_settings_differ(study, notebook, path, stored):
-    """Warn where a result was made with other settings than the study now has.
-
-    Parameters
-    ----------
-    study : realnet.settings.Study
-    notebook : str
-        Name of the notebook that makes the result.
-    path : path
-        Of the result.
-    stored : str or None
-        The attribute ``settings`` of the result.
-    """
+    """Warn where a result of ``notebook`` was made with other settings (``stored``, JSON) than the study now has."""
     then, now = json.loads(stored or "{}"), json.loads(made_with(study, notebook)["settings"])
     changed = sorted(key for key in then | now if then.get(key) != now.get(key))
     if changed:
@@ -126,11 +96,6 @@ def save_arrays(path, arrays, attributes=None):
     arrays : dict name -> DataArray
     attributes : dict, optional
         Attributes of the file, as :func:`made_with` gives them.
-
-    Returns
-    -------
-    Path
-        ``path``.
     """
     with whole_file(path) as temporary:
         for i, (name, array) in enumerate(arrays.items()):
@@ -138,7 +103,6 @@ def save_arrays(path, arrays, attributes=None):
             dataset.to_netcdf(temporary, group=name, mode="w" if i == 0 else "a", engine="h5netcdf")
         with h5py.File(temporary, "a") as file:
             file.attrs.update(attributes or {})
-    return Path(path)
 
 
 def load_array(path, name, notebook, study=None):
@@ -146,10 +110,8 @@ def load_array(path, name, notebook, study=None):
 
     Parameters
     ----------
-    path : path
-    name : str
-    notebook : str
-        Name of the notebook that writes the file.
+    path, name, notebook : path, str, str
+        The file, the array, and the notebook that writes the file.
     study : realnet.settings.Study, optional
         Its settings are compared with those stored in the file.
 
@@ -183,16 +145,9 @@ def _prepared(study, name):
 
 
 def save_prepared(study, name, arrays):
-    """Write what a data notebook prepares: ``targets_sub-01``, ``shen2019_rdms``, ``things_eeg2_rdms``, ...
-
-    Parameters
-    ----------
-    study : realnet.settings.Study
-    name : str
-    arrays : dict name -> DataArray
-    """
+    """Write what a data notebook prepares (``targets_sub-01``, ``shen2019_rdms``, ...): dict name -> DataArray."""
     path, notebook = _prepared(study, name)
-    return save_arrays(path, arrays, made_with(study, notebook))
+    save_arrays(path, arrays, made_with(study, notebook))
 
 
 def load_prepared(study, name, array):
@@ -207,7 +162,7 @@ def _model_rdms_path(study, network):
 
 def save_model_rdms(study, network, rdms):
     """Write the RDMs of one network: dict stimulus set -> DataArray (layer, pair)."""
-    return save_arrays(_model_rdms_path(study, network), rdms, made_with(study, "02_training"))
+    save_arrays(_model_rdms_path(study, network), rdms, made_with(study, "02_training"))
 
 
 def load_model_rdms(study, stimulus_set, networks=None):

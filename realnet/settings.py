@@ -175,13 +175,7 @@ class Study(Settings):
 
 
 def project_root():
-    """The folder that contains data/ and results/: the repository, or ``REALNET_ROOT`` where that is set.
-
-    Raises
-    ------
-    InvalidInput
-        ``REALNET_ROOT`` is not the absolute path of an existing folder.
-    """
+    """The folder that contains data/ and results/: the repository, or ``REALNET_ROOT`` where that is set."""
     given = os.environ.get("REALNET_ROOT")
     if given is None:
         return REPOSITORY

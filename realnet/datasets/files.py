@@ -12,20 +12,11 @@ from realnet.settings import project_root
 
 
 def find_files(root, pattern):
-    """All files below ``root``, at any depth, whose name matches a regular expression.
-
-    Hidden folders are skipped.
-
-    Parameters
-    ----------
-    root : path
-    pattern : str
-        Matched against the whole file name.
+    """All files below ``root``, at any depth outside hidden folders, whose whole name matches a regular expression.
 
     Returns
     -------
-    list of Path
-        Sorted.
+    list of Path, sorted
 
     Raises
     ------
@@ -43,19 +34,7 @@ def find_files(root, pattern):
 
 
 def find_one(root, pattern, what):
-    """The one file below ``root`` whose name matches ``pattern``.
-
-    Parameters
-    ----------
-    root : path
-    pattern : str
-        Regular expression, matched against the whole file name.
-    what : str
-        Describes the file in an error message.
-
-    Returns
-    -------
-    Path
+    """Path of the one file below ``root`` whose whole name matches ``pattern``; ``what`` describes it in errors.
 
     Raises
     ------
@@ -73,40 +52,14 @@ def find_one(root, pattern, what):
 def real_folder(study, dataset):
     """Where published files of real recordings lie: the study's raw folder, else ``data/raw``.
 
-    The raw folder of a simulated study holds simulated files of the same names, and is not searched.
-
-    Parameters
-    ----------
-    study : realnet.settings.Study
-    dataset : str
-
-    Returns
-    -------
-    Path
+    The raw folder of a simulated study contains simulated files of the same names, and is not searched.
     """
     own, shared = study.raw_folder(dataset), project_root() / "data" / "raw" / dataset
     return shared if study.simulated or (shared.is_dir() and not own.is_dir()) else own
 
 
 def subject_number(subject, n_subjects):
-    """The number of a subject.
-
-    Parameters
-    ----------
-    subject : int or str
-        Such as ``2``, ``"02"`` or ``"sub-02"``.
-    n_subjects : int
-        Number of subjects of the dataset.
-
-    Returns
-    -------
-    int
-
-    Raises
-    ------
-    InvalidInput
-        The subject is not one of 1 to ``n_subjects``.
-    """
+    """The number of a subject given as ``2``, ``"02"`` or ``"sub-02"``; InvalidInput unless 1 to ``n_subjects``."""
     match = re.fullmatch(r"(?:sub-)?0*(\d{1,3})", str(subject).strip())
     number = int(match.group(1)) if match else 0
     if isinstance(subject, bool) or not 1 <= number <= n_subjects:

@@ -15,12 +15,9 @@ TRAINING_FMRI = {"shen2019": shen2019, "own": own}
 
 
 def recordings(study):
-    """The published recordings that the data notebooks read.
+    """The recordings that the data notebooks read: dict "fmri", "eeg" -> list of (dataset, what, function).
 
-    Returns
-    -------
-    dict "fmri", "eeg" -> list of (dataset, what, function)
-        ``function()`` returns the paths, or raises MissingInput.
+    ``function()`` returns the paths, or raises MissingInput.
     """
     fmri, raw = study.fmri, study.raw_folder
     first = [(fmri.dataset, f"sub-{s:02d}", lambda s=s: TRAINING_FMRI[fmri.dataset].files(raw(fmri.dataset), s))
@@ -60,18 +57,12 @@ def stimulus_names(study, stimulus_set):
 
 
 def image_paths(study, stimulus_set):
-    """The image file of every stimulus of one set.
-
-    Parameters
-    ----------
-    study : realnet.settings.Study
-    stimulus_set : str
-        ``training``, a test set of the study, or ``things``.
+    """The images of one set (``training``, a test set, or ``things``), in the order of the responses.
 
     Returns
     -------
     DataFrame
-        Columns ``stimulus_set stimulus path``, in the order of the responses.
+        Columns ``stimulus_set stimulus path``.
 
     Raises
     ------
@@ -103,10 +94,6 @@ def save_stimulus_list(study):
 
 def required(study):
     """Everything that a study reads, present or not.
-
-    Parameters
-    ----------
-    study : realnet.settings.Study
 
     Returns
     -------
