@@ -49,8 +49,23 @@ def read_parameters(source, given):
     return values
 
 
+class Terminal:
+    """Prints what the cells of a notebook write to stderr (progress, warnings), one line each, with its name."""
+
+    def __init__(self, name):
+        self.name = name
+
+    def write(self, text):
+        for line in text.replace("\r", "\n").splitlines():
+            if line.strip():
+                print(f"{self.name}: {line.strip()}", file=sys.stderr)
+
+    def flush(self):
+        sys.stderr.flush()
+
+
 def execute(source, executed, log, given=()):
-    """Execute a notebook; what its cells write to stderr (progress, warnings) is shown in the terminal.
+    """Execute a notebook.
 
     Parameters
     ----------
@@ -74,7 +89,7 @@ def execute(source, executed, log, given=()):
         try:
             papermill.execute_notebook(
                 source, log, parameters, kernel_name="python3", language="python", progress_bar=False,
-                stderr_file=sys.stderr, extra_arguments=["--log-level=ERROR"],
+                stderr_file=Terminal(Path(executed).stem), extra_arguments=["--log-level=ERROR"],
             )  # fmt: skip
         except PapermillExecutionError as error:
             said = " ".join(f"{error.ename}: {error.evalue}".split())
