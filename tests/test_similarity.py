@@ -1,6 +1,5 @@
 """Similarities equal those of scipy, pingouin, neurora, rsatoolbox and literal loops; undefined ones are errors."""
 
-import h5py
 import numpy as np
 import pandas as pd
 import pingouin
@@ -8,7 +7,6 @@ import pytest
 import rsatoolbox
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from scipy.spatial.distance import squareform
 from scipy.stats import rankdata, spearmanr
 
 from realnet.errors import InvalidInput
@@ -170,16 +168,6 @@ def test_noise_ceiling_equals_the_literal_loop():
     )
     assert upper == pytest.approx(np.mean([spearmanr(rdm, rdms.mean(0)).statistic for rdm in rdms]))
     assert lower < upper
-
-
-@pytest.mark.parametrize(("roi", "expected"), [("EVC", (0.239, 0.386)), ("IT", (0.449, 0.535))])
-def test_noise_ceiling_of_fifteen_people_and_92_objects(real_data, roi, expected):
-    path = real_data / "algonauts2019" / "92" / "target_fmri.mat"
-    if not path.is_file():
-        pytest.skip(f"{path} is not there")
-    with h5py.File(path) as file:
-        rdms = [squareform(rdm, checks=False) for rdm in np.moveaxis(file[f"{roi}_RDMs"][:], -1, 0)]
-    assert np.round(noise_ceiling(rdms), 3).tolist() == list(expected)
 
 
 def test_a_noise_ceiling_needs_two_subjects():
