@@ -133,11 +133,6 @@ def test_a_download_that_is_cut_off_is_resumed_with_range(server, raw):
     assert begins[0] == 0 < begins[1] < begins[2]
 
 
-def test_a_server_without_range_sends_everything_again(server, raw):
-    server.answers[:] = [truncated, sends(CONTENT)]
-    assert run("fetch") == 0 and is_whole(raw.file)
-
-
 def test_a_killed_process_leaves_a_part_that_the_next_call_continues(server, raw):
     def stalls(handler):
         handler.send(CONTENT[:200_000], length=len(CONTENT), ETag='"1"')

@@ -72,23 +72,18 @@ def test_the_interval_over_images_covers_the_truth_as_often_as_it_says():
     rng = np.random.default_rng(5)
     sources = rng.normal(size=(600, 6))  # a population of images; a model and a brain that share part of it
 
-    def rdm(images, weights, noise):
-        return (
-            np.stack([((sources[images] @ w)[:, None] - (sources[images] @ w)[None]) ** 2 for w in weights]).sum(0)
-            + noise
-        )
+    def rdm(images, weights):
+        return sum(((sources[images] @ w)[:, None] - (sources[images] @ w)[None]) ** 2 for w in weights)
 
     upper = np.triu_indices(600, 1)
     model_weights, brain_weights = rng.normal(size=(2, 4, 6))
     everything = np.arange(600)
-    truth = spearmanr(rdm(everything, model_weights, 0)[upper], rdm(everything, brain_weights, 0)[upper]).statistic
+    truth = spearmanr(rdm(everything, model_weights)[upper], rdm(everything, brain_weights)[upper]).statistic
     covered = []
     for _ in range(100):
         images = rng.choice(600, size=40, replace=False)
         pairs = np.triu_indices(40, 1)
-        samples = bootstrap_similarities(
-            rdm(images, model_weights, 0)[pairs], rdm(images, brain_weights, 0)[pairs], 200
-        )
+        samples = bootstrap_similarities(rdm(images, model_weights)[pairs], rdm(images, brain_weights)[pairs], 200)
         lower, higher = confidence_interval(samples[:, 0, 0], level=0.9)
         covered.append(lower <= truth <= higher)
     assert 0.8 <= np.mean(covered) <= 0.98  # 0.9 within three standard errors and the known slight bias of percentiles

@@ -42,15 +42,11 @@ def test_equal_runs_have_no_difference(tmp_path):
 
 @pytest.mark.parametrize(
     ("changes", "expected"),
-    [
-        ({"weight": 1.25}, {"weights": 0.25}),
-        ({"rdm": 2.125}, {"prepared arrays": 0.125, "RDMs": 0.125}),
-        ({"rdm": np.nextafter(2.0, 3)}, {"prepared arrays": 2.0**-51, "RDMs": 2.0**-51}),
-        ({"value": 2.5}, {"tables": 0.5, "similarities": 0.5}),
-        ({"value": np.nan}, {"tables": np.inf, "similarities": np.inf}),
-        ({"name": "control"}, {"tables": np.inf}),
-    ],
-)
+    [({"weight": 1.25}, {"weights": 0.25}), ({"rdm": 2.125}, {"prepared arrays": 0.125, "RDMs": 0.125}),
+     ({"rdm": np.nextafter(2.0, 3)}, {"prepared arrays": 2.0**-51, "RDMs": 2.0**-51}),
+     ({"value": 2.5}, {"tables": 0.5, "similarities": 0.5}), ({"name": "control"}, {"tables": np.inf}),
+     ({"value": np.nan}, {"tables": np.inf, "similarities": np.inf})],
+)  # fmt: skip
 def test_the_largest_difference_is_found_where_it_is(tmp_path, changes, expected):
     table = compare(tmp_path, **changes)
     assert table.largest_difference[table.largest_difference > 0].to_dict() == expected
