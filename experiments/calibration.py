@@ -112,13 +112,10 @@ def _times_set(cell, rng, bootstraps, truth):
     """Differences over times: does any time come out?"""
     values = draw_differences(cell, rng)
     seed = int(rng.integers(2**31))
-    p = {
-        "cluster mass": cluster_test(values),
-        "cluster mass, 500 random flips": cluster_test(values, 500, seed),
-        "sign flips, FDR over times": _fdr(sign_flip_test(values, alternative="two-sided")),
-        "largest t, exact": largest_t(values),
-        "t tests, uncorrected": stats.ttest_1samp(values, 0).pvalue,
-    }
+    p = {"cluster mass": cluster_test(values), "cluster mass, 500 random flips": cluster_test(values, 500, seed),
+         "sign flips, FDR over times": _fdr(sign_flip_test(values, alternative="two-sided")),
+         "largest t, exact": largest_t(values),
+         "t tests, uncorrected": stats.ttest_1samp(values, 0).pvalue}  # fmt: skip
     if cell["width"] > 1:  # neurora's test does not mark single times
         p["neurora cluster"] = neurora_cluster(values, seed)
     return {(test, ""): bool(np.min(values) <= LEVEL) for test, values in p.items()}
@@ -132,14 +129,12 @@ def _fmri_set(cell, rng, bootstraps, truth):
     samples = _bootstrap(networks, brains, rng, bootstraps).max(axis=2)
     found, samples = found[0] - found[1], samples[:, 0] - samples[:, 1]  # (subject, roi), (bootstrap, subject, roi)
     p = bootstrap_p(samples)  # (subject, roi)
-    p = {
-        ("sign flips, FDR over ROIs", "any ROI"): _fdr(sign_flip_test(found)),
-        ("bootstrap over images, FDR over ROIs", "any ROI of one person"): _fdr(p[0]),
-        ("bootstrap over images, FDR over ROIs", "any ROI of any person"): _fdr(p),
-        ("bootstrap over images, FDR over ROIs", "any ROI, mean person"): _fdr(bootstrap_p(samples.mean(axis=1))),
-        ("bootstrap over images", "mean ROI of one person"): bootstrap_p(samples[:, 0].mean(axis=1)),
-        ("bootstrap over images, uncorrected", "any ROI of any person"): p,
-    }
+    p = {("sign flips, FDR over ROIs", "any ROI"): _fdr(sign_flip_test(found)),
+         ("bootstrap over images, FDR over ROIs", "any ROI of one person"): _fdr(p[0]),
+         ("bootstrap over images, FDR over ROIs", "any ROI of any person"): _fdr(p),
+         ("bootstrap over images, FDR over ROIs", "any ROI, mean person"): _fdr(bootstrap_p(samples.mean(axis=1))),
+         ("bootstrap over images", "mean ROI of one person"): bootstrap_p(samples[:, 0].mean(axis=1)),
+         ("bootstrap over images, uncorrected", "any ROI of any person"): p}  # fmt: skip
     return {key: bool(np.min(values) <= LEVEL) for key, values in p.items()}
 
 

@@ -152,17 +152,11 @@ def main():
             rows.append({"work": work.__name__, "axis": axis, **sizes, "seconds": seconds, "peak_gib": peak})
             print(f"{work.__name__} {sizes}: {seconds:.2f} s, {peak:.2f} GiB", flush=True)
     model = ReAlnet(CORnetS(), N_TARGETS, TrainingSettings().n_hidden, IMAGE_SIZE)
-    settings = {
-        "units": layer_sizes(model.realnet, IMAGE_SIZE),
-        "parameters": sum(weights.numel() for weights in model.parameters()),
-        "batch_size": TrainingSettings().batch_size,
-        "image_size": IMAGE_SIZE,
-        "n_components": N_COMPONENTS,
-        "n_targets": N_TARGETS,
-        "eeg_repeats": 2,
-        "seconds_are": "processor time of one thread",
-        "memory_is": "peak above a process that has imported the package",
-    }
+    settings = {"units": layer_sizes(model.realnet, IMAGE_SIZE),
+                "parameters": sum(weights.numel() for weights in model.parameters()),
+                "batch_size": TrainingSettings().batch_size, "image_size": IMAGE_SIZE, "n_components": N_COMPONENTS,
+                "n_targets": N_TARGETS, "eeg_repeats": 2, "seconds_are": "processor time of one thread",
+                "memory_is": "peak above a process that has imported the package"}  # fmt: skip
     keep("scale", pd.DataFrame(rows), settings, time.monotonic() - start)
 
 

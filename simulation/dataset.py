@@ -54,12 +54,8 @@ def write_simulated_data(folder, settings, progress=True):
         published.write_file(folder / name, content)
         sizes[name] = (folder / name).stat().st_size
     _remove_others(folder, sizes)
-    about = {
-        "version": SIMULATION_VERSION,
-        "settings": settings.model_dump(),
-        "held_out_accuracy": checkpoint["held_out_accuracy"],
-        "files": dict(sorted(sizes.items())),
-    }
+    about = {"version": SIMULATION_VERSION, "settings": settings.model_dump(),
+             "held_out_accuracy": checkpoint["held_out_accuracy"], "files": dict(sorted(sizes.items()))}  # fmt: skip
     published.write_file(summary, json.dumps(about, indent=1))
     return summary
 

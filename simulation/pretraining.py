@@ -42,11 +42,8 @@ def pretrained_network(catalogue, settings, progress=True):
     if state is None:
         network = pretrain(catalogue.pretraining, settings, progress)
         state, held_out = network.state_dict(), accuracy(network, catalogue.held_out)
-    return {
-        "epoch": settings.pretraining_epochs,
-        "held_out_accuracy": held_out,
-        "state_dict": {f"module.{key}": value for key, value in state.items()},
-    }
+    return {"epoch": settings.pretraining_epochs, "held_out_accuracy": held_out,
+            "state_dict": {f"module.{key}": value for key, value in state.items()}}  # fmt: skip
 
 
 def load_kept(settings, path=KEPT):

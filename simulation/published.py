@@ -147,15 +147,10 @@ def _samples(voxels, stimuli, features, split, n_repeats, rng):
     order = np.concatenate([rng.permutation(n) for _ in range(n_repeats)])
     ids, category, sample = _stimulus_ids(stimuli, split)[order], stimuli.category[order] + 1.0, np.arange(len(order))
     blocks_per_run = min(n, 50)
-    labels = {
-        "Session": 1.0 + sample // (8 * blocks_per_run),
-        "Run": 1.0 + sample // blocks_per_run,
-        "Block": 1.0 + sample % blocks_per_run,
-        "Label": np.stack([np.ones(len(order)), ids, category, order + 1.0], axis=1),
-        "stimulus_id": ids,
-        "category_index": category,
-        "image_index": order + 1.0,
-    }
+    labels = {"Session": 1.0 + sample // (8 * blocks_per_run), "Run": 1.0 + sample // blocks_per_run,
+              "Block": 1.0 + sample % blocks_per_run,
+              "Label": np.stack([np.ones(len(order)), ids, category, order + 1.0], axis=1), "stimulus_id": ids,
+              "category_index": category, "image_index": order + 1.0}  # fmt: skip
     return order, voxels.responses(features), labels
 
 
@@ -188,14 +183,12 @@ def _eeg_metadata(catalogue):
     shown = [name.rsplit("_", 1)[0] for name in catalogue.eeg.names]
     others = sorted(set(catalogue.concepts) - set(shown))
     training = [(i + 1, name, k) for i, name in enumerate(others) for k in range(1, 11)]
-    return {
-        "test_img_concepts": _eeg_folders(catalogue),
-        "test_img_concepts_THINGS": [f"{numbers[name]:05d}_{name}" for name in shown],
-        "test_img_files": [f"{name}.jpg" for name in catalogue.eeg.names],
-        "train_img_concepts": [f"{i:05d}_{name}" for i, name, _ in training],
-        "train_img_concepts_THINGS": [f"{numbers[name]:05d}_{name}" for _, name, _ in training],
-        "train_img_files": [f"{name}_{k:02d}{'b' if k == 1 else 's'}.jpg" for _, name, k in training],
-    }
+    return {"test_img_concepts": _eeg_folders(catalogue),
+            "test_img_concepts_THINGS": [f"{numbers[name]:05d}_{name}" for name in shown],
+            "test_img_files": [f"{name}.jpg" for name in catalogue.eeg.names],
+            "train_img_concepts": [f"{i:05d}_{name}" for i, name, _ in training],
+            "train_img_concepts_THINGS": [f"{numbers[name]:05d}_{name}" for _, name, _ in training],
+            "train_img_files": [f"{name}_{k:02d}{'b' if k == 1 else 's'}.jpg" for _, name, k in training]}  # fmt: skip
 
 
 def _text(lines):

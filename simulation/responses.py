@@ -53,11 +53,8 @@ class Sources:
 
     def _raw(self, stimuli):
         """dict source -> array (n_stimuli, n_features), before standardisation."""
-        return {
-            "gabor": gabor_energy(stimuli.images),
-            "colour": colour_layout(stimuli.images),
-            "object": np.tanh(stimuli.dimensions @ self.units + self.offsets),
-        }
+        return {"gabor": gabor_energy(stimuli.images), "colour": colour_layout(stimuli.images),
+                "object": np.tanh(stimuli.dimensions @ self.units + self.offsets)}  # fmt: skip
 
     def features(self, stimuli):
         """dict source -> array (n_stimuli, n_features), mean 0 and sd 1 over the reference stimuli."""

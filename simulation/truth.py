@@ -71,11 +71,7 @@ def read_truth(folder):
     dimensions["beyond_categories"] = dimensions.weight > dimensions.weight.min()
     stimuli = truth.stimulus_dimensions.to_pandas().reset_index()
     stimuli.insert(0, "stimulus_set", truth.stimulus_set.values)
-    return {
-        "regions": truth.roi_weight.to_dataframe("weight").reset_index(),
-        "dimensions": dimensions,
-        "latencies": latencies,
-        "eeg": truth.eeg_weight.to_dataframe("weight").reset_index(),
-        "noise": pd.DataFrame({"quantity": list(truth.attrs), "value": list(truth.attrs.values())}),
-        "stimuli": stimuli.rename_axis(columns=None),
-    }
+    return {"regions": truth.roi_weight.to_dataframe("weight").reset_index(), "dimensions": dimensions,
+            "latencies": latencies, "eeg": truth.eeg_weight.to_dataframe("weight").reset_index(),
+            "noise": pd.DataFrame({"quantity": list(truth.attrs), "value": list(truth.attrs.values())}),
+            "stimuli": stimuli.rename_axis(columns=None)}  # fmt: skip

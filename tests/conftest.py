@@ -12,14 +12,7 @@ REPOSITORY = Path(__file__).resolve().parents[1]
 settings.load_profile("ci")
 
 #: Files whose tests take minutes: they start first, so that no worker is left with one of them at the end.
-SLOW = (
-    "test_slurm.py",
-    "test_notebooks.py",
-    "test_faults.py",
-    "test_book.py",
-    "test_workflow.py",
-    "test_own_subject.py",
-)
+SLOW = ("test_slurm.py", "test_notebooks.py", "test_book.py", "test_workflow.py", "test_own_subject.py")
 
 
 def pytest_collection_modifyitems(items):

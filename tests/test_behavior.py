@@ -13,7 +13,7 @@ from realnet.backbones import EfficientNetLite0
 from realnet.behavior import category_decisions, classify, is_in_top
 from realnet.datasets import geirhos2021
 from realnet.errors import InvalidInput, MissingInput
-from simulation.participants import write_file
+from simulation.published import write_file
 
 
 @pytest.fixture
@@ -29,11 +29,11 @@ def network():
 
 @pytest.fixture
 def folder(tmp_path, rng):
-    """Three classes of four pictures, as ImageNet's validation set lies."""
+    """Three classes of four images, as ImageNet's validation set lies."""
     for wnid in ("n02", "n01", "n10"):
         for i in range(4):
-            picture = rng.integers(0, 256, (8, 8, 3), dtype=np.uint8)
-            write_file(tmp_path / "val" / wnid / f"ILSVRC2012_val_{i}.png", picture)
+            image = rng.integers(0, 256, (8, 8, 3), dtype=np.uint8)
+            write_file(tmp_path / "val" / wnid / f"ILSVRC2012_val_{i}.png", image)
     return tmp_path / "val"
 
 

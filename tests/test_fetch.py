@@ -4,7 +4,6 @@ import io
 import json
 import os
 import re
-import signal
 import subprocess
 import sys
 import threading
@@ -134,11 +133,6 @@ def test_a_download_that_is_cut_off_is_resumed_with_range(server, raw):
     assert begins[0] == 0 < begins[1] < begins[2]
 
 
-def test_a_server_without_range_sends_everything_again(server, raw):
-    server.answers[:] = [truncated, sends(CONTENT)]
-    assert run("fetch") == 0 and is_whole(raw.file)
-
-
 def test_a_killed_process_leaves_a_part_that_the_next_call_continues(server, raw):
     def stalls(handler):
         handler.send(CONTENT[:200_000], length=len(CONTENT), ETag='"1"')
@@ -246,15 +240,6 @@ def test_an_archive_is_unpacked_beside_itself_and_needed_no_more(server, raw):
     assert {path.name for path in raw.folder.rglob("*") if path.is_file()} == {"test.npy"}
 
 
-@pytest.mark.parametrize("member", ["../outside", "/outside", "a/../../outside"])
-def test_a_zip_member_does_not_leave_the_folder(server, raw, member):
-    raw.table(file="a.zip", unpacks="fine", hash="")
-    server.answers[:] = [sends(zipped(**{"fine": b"1", member: b"2"}))]
-    assert run("fetch") == 0
-    outside = [path for path in raw.folder.parents[1].rglob("outside") if path.is_file()]
-    assert all((raw.folder / "shen2019/a") in path.parents for path in outside) and not Path("/outside").exists()
-
-
 # --- the command line ---
 
 
@@ -293,12 +278,6 @@ def test_status_of_a_study_ends_with_ready_or_what_is_missing(monkeypatch, capsy
     first, last = capsys.readouterr().out.splitlines()
     assert first.endswith(f"shen2019: responses of sub-01: {path or row['cure']}")
     assert last == ("ready" if path else "missing: responses of sub-01")
-
-
-def test_ctrl_c_says_that_the_same_command_continues(server, raw, capsys, monkeypatch):
-    monkeypatch.setattr(fetch, "look_up", lambda file: signal.raise_signal(signal.SIGINT))
-    assert run("fetch") == 130
-    assert capsys.readouterr().err == "stopped; the same command continues\n"
 
 
 # --- data/files.csv ---

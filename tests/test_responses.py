@@ -53,16 +53,10 @@ def test_too_many_components_are_an_error():
 def recording(n_stimuli=12, n_voxels=60, subject="sub-01", seed=0):
     """As the readers return it: V1 are the first 20 voxels, V2 the next 20."""
     rois = np.array([np.arange(n_voxels) // 20 == number for number in (0, 1)])
-    return xr.Dataset(
-        {"responses": (("stimulus", "voxel"), simulate(n_stimuli, n_voxels, seed))},
-        coords={
-            "stimulus": [f"image-{i:03d}" for i in range(n_stimuli)],
-            "roi": (("roi", "voxel"), rois),
-            "roi_name": ("roi", ["V1", "V2"]),
-            "x": ("voxel", np.arange(float(n_voxels))),
-        },
-        attrs={"subject": subject, "file": f"{subject}.h5"},
-    )
+    coords = {"stimulus": [f"image-{i:03d}" for i in range(n_stimuli)], "roi": (("roi", "voxel"), rois),
+              "roi_name": ("roi", ["V1", "V2"]), "x": ("voxel", np.arange(float(n_voxels)))}  # fmt: skip
+    values = {"responses": (("stimulus", "voxel"), simulate(n_stimuli, n_voxels, seed))}
+    return xr.Dataset(values, coords, {"subject": subject, "file": f"{subject}.h5"})
 
 
 def test_targets_are_fitted_on_the_training_images_in_the_training_regions(monkeypatch):
@@ -89,7 +83,7 @@ def test_rdms_of_regions_are_scipys_and_an_unknown_region_is_named():
         compute_roi_rdms(data, ["V9"])
 
 
-def test_files_of_two_people_mixed_up_are_noticed():
+def test_mixed_up_files_of_two_subjects_are_noticed():
     mine, also_mine = recording(), recording(n_stimuli=5)
     check_same_voxels(mine, also_mine)
     moved = also_mine.assign_coords(x=also_mine["x"] + 1)
@@ -107,14 +101,8 @@ def noisy_trials(n_stimuli=200, n_repeats=8, noise=2.0, n_voxels=40, seed=0):
     values = signal + noise * rng.normal(size=signal.shape)
     order = rng.permutation(len(names))
     rois = np.array([np.arange(n_voxels) < n_voxels // 2, np.arange(n_voxels) >= n_voxels // 2])
-    return xr.Dataset(
-        {"responses": (("sample", "voxel"), values[order])},
-        coords={
-            "stimulus": ("sample", names[order]),
-            "roi": (("roi", "voxel"), rois),
-            "roi_name": ("roi", ["V1", "V2"]),
-        },
-    )
+    coords = {"stimulus": ("sample", names[order]), "roi": (("roi", "voxel"), rois), "roi_name": ("roi", ["V1", "V2"])}
+    return xr.Dataset({"responses": (("sample", "voxel"), values[order])}, coords)
 
 
 @pytest.mark.parametrize("noise", [1.0, 3.0])

@@ -1,6 +1,5 @@
 """Similarities equal those of scipy, pingouin, neurora, rsatoolbox and literal loops; undefined ones are errors."""
 
-import h5py
 import numpy as np
 import pandas as pd
 import pingouin
@@ -8,7 +7,6 @@ import pytest
 import rsatoolbox
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from scipy.spatial.distance import squareform
 from scipy.stats import rankdata, spearmanr
 
 from realnet.errors import InvalidInput
@@ -129,11 +127,9 @@ def test_partial_spearman_equals_pingouin(features):
     rdm = features[0] + 0.5 * features[3] + np.random.default_rng(6).random(190)
     names = [f"feature{k}" for k in range(6)]
     table = pd.DataFrame(np.vstack([features, rdm]).T, columns=[*names, "rdm"])
+    others = {name: [other for other in names if other != name] for name in names}
     theirs = [
-        pingouin.partial_corr(table, x="rdm", y=name, covar=[n for n in names if n != name], method="spearman")[
-            "r"
-        ].item()
-        for name in names
+        pingouin.partial_corr(table, "rdm", y, covar, method="spearman")["r"].item() for y, covar in others.items()
     ]
     np.testing.assert_allclose(partial_spearman(rdm, features), theirs, atol=1e-10, rtol=0)
 
@@ -165,21 +161,10 @@ def test_partial_spearman_refuses_what_is_not_defined(features):
 def test_noise_ceiling_equals_the_literal_loop():
     rdms = correlated(5, 66, shared=0.7)
     lower, upper = noise_ceiling(rdms)
-    assert lower == pytest.approx(
-        np.mean([spearmanr(rdms[s], np.delete(rdms, s, 0).mean(0)).statistic for s in range(5)])
-    )
+    others = [spearmanr(rdms[s], np.delete(rdms, s, 0).mean(0)).statistic for s in range(5)]
+    assert lower == pytest.approx(np.mean(others))
     assert upper == pytest.approx(np.mean([spearmanr(rdm, rdms.mean(0)).statistic for rdm in rdms]))
     assert lower < upper
-
-
-@pytest.mark.parametrize(("roi", "expected"), [("EVC", (0.239, 0.386)), ("IT", (0.449, 0.535))])
-def test_noise_ceiling_of_fifteen_people_and_92_objects(real_data, roi, expected):
-    path = real_data / "algonauts2019" / "92" / "target_fmri.mat"
-    if not path.is_file():
-        pytest.skip(f"{path} is not there")
-    with h5py.File(path) as file:
-        rdms = [squareform(rdm, checks=False) for rdm in np.moveaxis(file[f"{roi}_RDMs"][:], -1, 0)]
-    assert np.round(noise_ceiling(rdms), 3).tolist() == list(expected)
 
 
 def test_a_noise_ceiling_needs_two_subjects():
@@ -196,9 +181,7 @@ def test_crossvalidated_best_layer_equals_the_literal_procedure():
     for _ in range(4):
         order = rng.permutation(12)
         for fold in np.array_split(order, 3):
-            in_fold = np.isin(upper[0], fold).astype(int) + np.isin(
-                upper[1], fold
-            )  # images of the pair within the fold
+            in_fold = np.isin(upper, fold).sum(axis=0)  # images of the pair within the fold
             scores = [spearmanr(layer[in_fold == 0], brain[1][in_fold == 0]).statistic for layer in model]
             chosen.append(np.argmax(scores))
             held_out.append(spearmanr(model[chosen[-1]][in_fold == 2], brain[1][in_fold == 2]).statistic)
@@ -216,11 +199,6 @@ def test_choosing_the_layer_on_other_images_takes_the_bias_away():
         chosen_elsewhere.append(crossvalidated_best_layer(model, brain, n_repeats=3)[0])
     assert np.mean(chosen_here) > 0.07
     assert abs(np.mean(chosen_elsewhere)) < 3 * np.std(chosen_elsewhere) / np.sqrt(60)
-
-
-def test_crossvalidation_needs_three_images_a_fold():
-    with pytest.raises(InvalidInput, match="4 folds need 12 images"):
-        crossvalidated_best_layer(correlated(2, 45), correlated(1, 45)[0], n_folds=4)
 
 
 def test_improvement_is_given_where_the_reference_is_clearly_above_zero():

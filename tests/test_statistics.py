@@ -6,8 +6,9 @@ import numpy as np
 import pytest
 from scipy.stats import false_discovery_control, spearmanr, t, ttest_1samp
 
+from experiments.statistics import null_data
 from realnet.errors import InvalidInput
-from realnet.rdm import labelled, square
+from realnet.rdm import square
 from realnet.similarity import FeatureRDMs, partial_spearman
 from realnet.statistics import (
     bootstrap_p,
@@ -71,35 +72,21 @@ def test_the_interval_over_images_covers_the_truth_as_often_as_it_says():
     rng = np.random.default_rng(5)
     sources = rng.normal(size=(600, 6))  # a population of images; a model and a brain that share part of it
 
-    def rdm(images, weights, noise):
-        return (
-            np.stack([((sources[images] @ w)[:, None] - (sources[images] @ w)[None]) ** 2 for w in weights]).sum(0)
-            + noise
-        )
+    def rdm(images, weights):
+        return sum(((sources[images] @ w)[:, None] - (sources[images] @ w)[None]) ** 2 for w in weights)
 
     upper = np.triu_indices(600, 1)
     model_weights, brain_weights = rng.normal(size=(2, 4, 6))
     everything = np.arange(600)
-    truth = spearmanr(rdm(everything, model_weights, 0)[upper], rdm(everything, brain_weights, 0)[upper]).statistic
+    truth = spearmanr(rdm(everything, model_weights)[upper], rdm(everything, brain_weights)[upper]).statistic
     covered = []
     for _ in range(100):
         images = rng.choice(600, size=40, replace=False)
         pairs = np.triu_indices(40, 1)
-        samples = bootstrap_similarities(
-            rdm(images, model_weights, 0)[pairs], rdm(images, brain_weights, 0)[pairs], 200
-        )
+        samples = bootstrap_similarities(rdm(images, model_weights)[pairs], rdm(images, brain_weights)[pairs], 200)
         lower, higher = confidence_interval(samples[:, 0, 0], level=0.9)
         covered.append(lower <= truth <= higher)
     assert 0.8 <= np.mean(covered) <= 0.98  # 0.9 within three standard errors and the known slight bias of percentiles
-
-
-def test_a_bootstrap_needs_images_and_the_same_stimuli(rdms):
-    with pytest.raises(InvalidInput, match="4 images"):
-        bootstrap_similarities(np.arange(3.0), np.arange(3.0))
-    with pytest.raises(InvalidInput, match="91 and 6 pairs"):
-        bootstrap_similarities(rdms, np.arange(6.0))
-    with pytest.raises(InvalidInput, match="row 1"):
-        bootstrap_similarities(labelled(np.arange(6.0), "abcd"), labelled(np.arange(6.0), "acbd"))
 
 
 def test_confidence_interval_is_the_percentiles():
@@ -128,14 +115,6 @@ def test_fdr_corrects_over_all_values_and_keeps_their_shape():
             fdr(wrong)
 
 
-def smooth_noise(n_subjects, n_times, autocorrelation=0.7, seed=0):
-    """Differences without an effect (n_subjects, n_times)."""
-    noise = np.random.default_rng(seed).standard_normal((n_subjects, n_times))
-    for time in range(1, n_times):
-        noise[:, time] = autocorrelation * noise[:, time - 1] + np.sqrt(1 - autocorrelation**2) * noise[:, time]
-    return noise
-
-
 def clusters_of(values, threshold_p=0.05):
     """Clusters as their definition reads, time by time: (times, mass) of each."""
     n_subjects = len(values)
@@ -155,7 +134,7 @@ def clusters_of(values, threshold_p=0.05):
 @pytest.mark.parametrize("n_subjects", [3, 6, 9])
 @pytest.mark.parametrize("seed", range(3))
 def test_cluster_test_equals_its_literal_definition(n_subjects, seed):
-    values = smooth_noise(n_subjects, 15, seed=seed)
+    values = null_data(n_subjects, 15, 0.7, rng=seed)
     values[:, 3:6] += 2.5
     values[:, 10:13] -= 2.5
     flips = np.array(list(product([1, -1], repeat=n_subjects)))[:, :, None]
@@ -168,7 +147,7 @@ def test_cluster_test_equals_its_literal_definition(n_subjects, seed):
 
 
 def test_random_flips_give_about_the_exact_p_and_the_same_for_one_seed():
-    values = smooth_noise(12, 20, seed=1)
+    values = null_data(12, 20, 0.7, rng=1)
     values[:, 8:14] += 0.5
     exact = cluster_test(values, n_permutations=2**11)  # 2^11 flips and their opposites
     p = cluster_test(values, n_permutations=1000, seed=3)
@@ -180,7 +159,7 @@ def test_random_flips_give_about_the_exact_p_and_the_same_for_one_seed():
 
 @pytest.mark.filterwarnings("error")
 def test_times_without_any_difference_are_in_no_cluster():
-    values = smooth_noise(8, 10, autocorrelation=0, seed=2)
+    values = null_data(8, 10, rng=2)
     values[:, 4:7] += 3
     values[:, :3] = 0
     p = cluster_test(values)
@@ -191,13 +170,13 @@ def test_times_without_any_difference_are_in_no_cluster():
 @pytest.mark.filterwarnings("error")
 @pytest.mark.parametrize("difference", [0.3, -1 / 3])
 def test_the_same_difference_in_every_subject_is_as_clear_as_the_flips_allow(difference):
-    values = smooth_noise(8, 6, autocorrelation=0, seed=3)
+    values = null_data(8, 6, rng=3)
     values[:, 2] = difference
     assert cluster_test(values)[2] == 2 / 2**8
 
 
 def test_cluster_test_keeps_its_family_wise_error():
-    found = [(smooth_noise(6, 12, 0.8, seed=[9, number])) for number in range(300)]
+    found = [null_data(6, 12, 0.8, rng=[9, number]) for number in range(300)]
     corrected = np.mean([cluster_test(values).min() <= 0.05 for values in found])
     uncorrected = np.mean([ttest_1samp(values, 0).pvalue.min() <= 0.05 for values in found])
     assert corrected < 0.05 + 2.5 * np.sqrt(0.05 * 0.95 / 300)
@@ -224,7 +203,7 @@ def test_generalising_to_subjects_is_a_t_test_where_images_do_not_matter():
 def test_generalising_to_subjects_adds_the_variance_over_images():
     rng = np.random.default_rng(1)
     found = np.array([0.3, 0.5, 0.1, 0.2])
-    samples = found + rng.normal(0, 0.2, size=(4000, 1))  # images that move all people alike
+    samples = found + rng.normal(0, 0.2, size=(4000, 1))  # images that move all subjects alike
     mean, lower, upper, p = generalise_to_subjects(found, samples)
     error = np.sqrt(found.var(ddof=1) / 4 + samples.mean(axis=1).var(ddof=1))
     assert upper - mean == pytest.approx(t.ppf(0.975, 3) * error) and mean - lower == pytest.approx(upper - mean)

@@ -78,9 +78,3 @@ def test_samples_that_are_all_equal_are_decided_as_by_libsvm():
     _, decisions = solve(np.ones((12, 3)), labels, np.zeros((1, 12), dtype=bool))
     peer = SVC(kernel="linear", C=1, tol=1e-4).fit(np.ones((12, 3)), -labels)
     np.testing.assert_allclose(decisions[0], -peer.decision_function(np.ones((12, 3))))
-
-
-def test_arrays_begin_on_a_cache_line():
-    for shape in [(1, 32), (5, 96), (17, 64)]:
-        array = aligned(*shape)
-        assert array.shape == shape and array.ctypes.data % 64 == 0 and not array.any()

@@ -244,11 +244,6 @@ def test_mismatched_or_broken_targets_and_a_diverging_training_are_refused(netwo
             _run(network, (images, broken))
 
 
-def test_a_training_of_less_than_a_minute_prints_nothing(network, data, capsys):
-    _run(network, data, progress=True)
-    assert capsys.readouterr() == ("", "")
-
-
 def test_bfloat16_follows_float32_closely(network, data):
     _, full = _run(network, data, settings={"epochs": 1})
     _, half = _run(network, data, settings={"epochs": 1, "precision": "bfloat16"})

@@ -40,17 +40,12 @@ def run():
         fmri = {f"fMRI subject {subject}": measure("fmri", folder, subject) for subject in SUBJECTS}
         fmri["1200 images of 500 x 500 pixels"] = measure("images", folder)
         eeg, nothing = measure("eeg", folder), measure("nothing", folder)
-    total = {
-        "seconds": sum(step["seconds"] for step in fmri.values()),
-        "gib": max(step["gib"] for step in fmri.values()),
-        "note": "one after the other",
-    }
-    return [
-        _row("three fMRI subjects and their images, prepared", total, MUST["fmri"]),
-        *[_row(f"of these: {name}", step) for name, step in fmri.items()],
-        _row("one EEG subject, 0 to 190 ms, loaded", eeg, MUST["eeg"]),
-        _row("nothing: Python with what it has imported", nothing),
-    ]
+    total = {"seconds": sum(step["seconds"] for step in fmri.values()),
+             "gib": max(step["gib"] for step in fmri.values()), "note": "one after the other"}  # fmt: skip
+    return [_row("three fMRI subjects and their images, prepared", total, MUST["fmri"]),
+            *[_row(f"of these: {name}", step) for name, step in fmri.items()],
+            _row("one EEG subject, 0 to 190 ms, loaded", eeg, MUST["eeg"]),
+            _row("nothing: Python with what it has imported", nothing)]  # fmt: skip
 
 
 def publish(report):
@@ -104,16 +99,10 @@ def write_files(folder):
 
 def _write_eeg(folder, rng):
     concepts = [f"{i + 1:05d}_object_{i:03d}" for i in range(EEG_SHAPE[0])]
-    metadata = {
-        "test_img_files": [f"object_{i:03d}.jpg" for i in range(EEG_SHAPE[0])],
-        "test_img_concepts": concepts,
-        "test_img_concepts_THINGS": concepts,
-    }
-    content = {
-        "preprocessed_eeg_data": rng.standard_normal(EEG_SHAPE),
-        "ch_names": list(things_eeg2.CHANNELS),
-        "times": np.round(np.arange(-20, 80) / 100, 2),
-    }
+    metadata = {"test_img_files": [f"object_{i:03d}.jpg" for i in range(EEG_SHAPE[0])], "test_img_concepts": concepts,
+                "test_img_concepts_THINGS": concepts}  # fmt: skip
+    content = {"preprocessed_eeg_data": rng.standard_normal(EEG_SHAPE), "ch_names": list(things_eeg2.CHANNELS),
+               "times": np.round(np.arange(-20, 80) / 100, 2)}  # fmt: skip
     (folder / "sub-01").mkdir(parents=True)
     np.save(folder / "image_metadata.npy", np.array(metadata, dtype=object), allow_pickle=True)
     np.save(folder / "sub-01" / "preprocessed_eeg_test.npy", np.array(content, dtype=object), allow_pickle=True)

@@ -93,14 +93,9 @@ def make_candidate(
     pixels = partial(load_pixels, image_size=image_size)
     wrapper = PytorchWrapper(network.eval(), pixels, identifier=identifier, batch_size=batch_size)
     wrapper.image_size = image_size
-    return ModelCommitment(
-        identifier=identifier,
-        activations_model=wrapper,
-        layers=list(dict.fromkeys(region_layers.values())),
-        behavioral_readout_layer=behavior_layer,
-        region_layer_map=dict(region_layers),
-        visual_degrees=visual_degrees,
-    )
+    return ModelCommitment(identifier=identifier, activations_model=wrapper,
+                           layers=list(dict.fromkeys(region_layers.values())), behavioral_readout_layer=behavior_layer,
+                           region_layer_map=dict(region_layers), visual_degrees=visual_degrees)  # fmt: skip
 
 
 def load_candidate(path, batch_size=64):

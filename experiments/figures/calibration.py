@@ -30,10 +30,7 @@ METHODS = {
     "images only, percentiles": Style("images only, percentiles", "#9a9a9a", "X", "-"),
 }
 
-METRICS = {
-    "family_wise_error": ("Error at a nominal .05", 0.05),
-    "coverage": ("Coverage of 95 % intervals", 0.95),
-}
+METRICS = {"family_wise_error": ("Error at a nominal .05", 0.05), "coverage": ("Coverage of 95 % intervals", 0.95)}
 
 
 def plot_calibration_errors(table):

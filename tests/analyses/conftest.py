@@ -37,9 +37,9 @@ def study(tmp_path_factory):
             for name in study.stimulus_sets
         }
         save_model_rdms(study, network, rdms)
-    people = {"subject": ["sub-01", "sub-02"], "roi": list(ROIS)}
+    axes = {"subject": ["sub-01", "sub-02"], "roi": list(ROIS)}
     fmri = {
-        name: labelled(noisy(name, 0.7, 2, len(ROIS)), ids[name], ("subject", "roi"), **people)
+        name: labelled(noisy(name, 0.7, 2, len(ROIS)), ids[name], ("subject", "roi"), **axes)
         for name in study.fmri.test_sets
     }
     save_prepared(study, "shen2019_rdms", fmri)

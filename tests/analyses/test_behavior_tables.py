@@ -23,7 +23,7 @@ from simulation.stimuli import make_catalogue
 
 @pytest.fixture(scope="module")
 def study(tmp_path_factory, real_data_folder):  # the real data are looked for before the place of them is patched
-    """Images and people of a simulated data set with 16 classes; untrained networks of two subjects and two betas."""
+    """Simulated images and participants, 16 classes; untrained networks of two subjects and two betas."""
     study = Study.model_validate({
         "name": "behaving", "description": "untrained networks", "raw": "data/raw/simulated",
         "simulated": {"n_classes": 16, "n_pretraining_images": 16},
@@ -96,7 +96,7 @@ def test_differences_and_means_are_those_of_the_single_networks(accuracy):
     assert set(accuracy.beta[accuracy.model == "realnet"]) == {10, 40}
 
 
-def test_kappas_are_those_of_sklearn_for_every_person_and_condition(study, experiment, right, consistency):
+def test_kappas_are_those_of_sklearn_for_every_participant_and_condition(study, experiment, right, consistency):
     network, trials = study.networks()[2], experiment.trials
     table = geirhos2021.load(study.raw_folder("geirhos2021"))
     kappas = rows_of(consistency, **network.columns, metric="kappa")
@@ -111,7 +111,7 @@ def test_kappas_are_those_of_sklearn_for_every_person_and_condition(study, exper
     assert mean == pytest.approx(kappas[kappas.condition != "mean"].value.mean())
 
 
-def test_the_ceiling_is_the_mean_over_pairs_of_people(experiment, consistency):
+def test_the_ceiling_is_the_mean_over_pairs_of_participants(experiment, consistency):
     by_hand = []
     for condition in participants.CONDITIONS:
         correct = experiment.correct[:, (experiment.trials.condition == condition).to_numpy()]
@@ -192,7 +192,7 @@ def test_a_part_of_the_classes_and_a_part_of_the_images_are_refused(study, tmp_p
         read_experiment(root, "simulated", participants.EXPERIMENT)
 
 
-def test_real_people_and_published_decisions_of_networks_are_read_together(study, real_data):
+def test_real_participants_and_published_decisions_of_networks_are_read_together(study, real_data):
     edges = read_experiment(real_data, "real", "edge-experiment")
     assert len(edges.subjects) == 10 and set(edges.others) == {"alexnet", "googlenet", "vgg"}
     table = consistency_table(study, edges, {Network(n, 0, 0, 0): right for n, right in edges.others.items()})

@@ -79,18 +79,14 @@ def test_a_number_that_names_no_image_is_an_error(number):
 
 @pytest.mark.parametrize(
     ("name", "value", "says"),
-    [
-        ("dataset", None, "dataSet"),
-        ("dataset", np.zeros((7, 9)), r"\(7, 9\), \(5, 8\) metadata of 5 keys"),
-        ("dataset", np.zeros((7, 8), complex), "matrix of complex"),
-        ("metadata/key", [b"VoxelData", b"ROI_V1", b"ROI_V1", b"Label", b"stimulus_name"], "5 keys"),
-        ("metadata/key", [b"\xff\xfe", b"a", b"b", b"c", b"d"], "decode"),
-        ("metadata/key", [b"VoxelData", b"ROI_V7", b"a", b"b", b"c"], "ROI_V1 does not mark columns.*ROI_V7"),
-        ("metadata/value", np.full((5, 8), 0.5), "ROI_V1 does not mark columns by 1"),
-        ("vmap/stimulus_name/1.0", np.zeros((2, 2)), "is not text"),
-        ("vmap/stimulus_name/one", b"a", "convert"),
-    ],
-)
+    [("dataset", None, "dataSet"), ("dataset", np.zeros((7, 8), complex), "matrix of complex"),
+     ("dataset", np.zeros((7, 9)), r"\(7, 9\), \(5, 8\) metadata of 5 keys"),
+     ("metadata/key", [b"VoxelData", b"ROI_V1", b"ROI_V1", b"Label", b"stimulus_name"], "5 keys"),
+     ("metadata/key", [b"\xff\xfe", b"a", b"b", b"c", b"d"], "decode"),
+     ("metadata/key", [b"VoxelData", b"ROI_V7", b"a", b"b", b"c"], "ROI_V1 does not mark columns.*ROI_V7"),
+     ("metadata/value", np.full((5, 8), 0.5), "ROI_V1 does not mark columns by 1"),
+     ("vmap/stimulus_name/1.0", np.zeros((2, 2)), "is not text"), ("vmap/stimulus_name/one", b"a", "convert")],
+)  # fmt: skip
 def test_a_damaged_file_gets_one_sentence_that_names_it_and_leaves_hdf5_to_other_threads(tmp_path, name, value, says):
     path = write(tmp_path / "a.h5")
     with h5py.File(path, "r+") as file:

@@ -1,4 +1,4 @@
-"""Decisions of people as published, and what happens with damaged files."""
+"""Decisions of participants as published, and what happens with damaged files."""
 
 import numpy as np
 import pandas as pd

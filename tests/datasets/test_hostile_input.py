@@ -2,7 +2,9 @@
 
 import numpy as np
 import pytest
-from test_things_eeg2 import metadata, recording
+from test_things_dimensions import write as things_dimensions_files
+from test_things_eeg2 import recording
+from test_things_eeg2 import write as things_eeg2_files
 
 from realnet.datasets import shen2019, things_dimensions, things_eeg2
 from realnet.errors import RealnetError
@@ -44,34 +46,33 @@ def check_mutations(path, read, n):
     assert errors > n // 50  # the damage was real
 
 
-def test_bdata(write_session, tmp_path):
-    path, *_ = write_session(tmp_path, 1, "letters")
-
-    def read():
-        data = shen2019.load(tmp_path, 1, "letters")
-        rois = data.roi.sel(roi=["V1", "V2", "V3", "V4", "LOC"])
-        return [data.responses.to_numpy(), data.stimulus.to_numpy(), rois.to_numpy()]
-
-    check_mutations(path, read, n=300)
-
-
 def arrays(data):
     """The numbers and names of a labelled array, as plain arrays."""
     return [data.to_numpy()] + [data[name].to_numpy().astype(str) for name in data.coords]
 
 
+def test_bdata(write_session, tmp_path):
+    path, *_ = write_session(tmp_path, 1, "letters")
+
+    def read():
+        data = shen2019.load(tmp_path, 1, "letters")
+        return [
+            x.to_numpy() for x in (data.responses, data.stimulus, data.roi.sel(roi=["V1", "V2", "V3", "V4", "LOC"]))
+        ]
+
+    check_mutations(path, read, n=300)
+
+
 @pytest.mark.parametrize(("name", "n"), [("sub-01/preprocessed_eeg_test.npy", 300), ("image_metadata.npy", 200)])
 def test_eeg(tmp_path, name, n):
-    (tmp_path / "sub-01").mkdir()
-    np.save(tmp_path / "sub-01" / "preprocessed_eeg_test.npy", recording(times=-0.2 + 0.01 * np.arange(12)))
-    np.save(tmp_path / "image_metadata.npy", metadata())
+    things_eeg2_files(tmp_path, recording(times=-0.2 + 0.01 * np.arange(12)))
     check_mutations(tmp_path / name, lambda: arrays(things_eeg2.load(tmp_path, 1)), n)
 
 
 @pytest.mark.filterwarnings("ignore:loadtxt")
-@pytest.mark.parametrize("name", ["spose_embedding_3d_sorted.txt", "item_names.tsv", "labels_3d.txt"])
+@pytest.mark.parametrize("name", ["spose_embedding_2d_sorted.txt", "item_names.tsv", "labels_2d.txt"])
 def test_object_dimensions(tmp_path, name):
-    np.savetxt(tmp_path / "spose_embedding_3d_sorted.txt", np.random.default_rng(0).uniform(size=(30, 3)))
-    (tmp_path / "item_names.tsv").write_text("Word\tuniqueID\n" + "".join(f"word {i}\tconcept{i}\n" for i in range(30)))
-    (tmp_path / "labels_3d.txt").write_text("made of metal\nfood-related\nround\n")
+    numbers = np.random.default_rng(0).uniform(size=(30, 2))
+    weights = "\n".join(f"{a:.18e} {b:.18e}" for a, b in numbers)
+    things_dimensions_files(tmp_path, weights, " ".join(f"concept{i}" for i in range(30)), "metal food-related")
     check_mutations(tmp_path / name, lambda: arrays(things_dimensions.load(tmp_path)), n=100)

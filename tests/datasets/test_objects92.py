@@ -7,6 +7,7 @@ from scipy.stats import spearmanr
 
 from realnet.datasets import objects92
 from realnet.errors import InvalidInput, MissingInput
+from realnet.similarity import noise_ceiling
 
 
 @pytest.fixture(scope="module")
@@ -15,11 +16,12 @@ def objects(real_data):
 
 
 @pytest.mark.parametrize(("region", "lower", "upper"), [("EVC", 0.239, 0.386), ("IT", 0.449, 0.535)])
-def test_the_noise_ceilings_of_the_15_people_are_the_known_ones(objects, region, lower, upper):
+def test_the_noise_ceilings_of_the_15_subjects_are_the_known_ones(objects, region, lower, upper):
     rdms = objects["human_rdms"].sel(region=region).to_numpy()
     others = [spearmanr(rdms[i], np.delete(rdms, i, axis=0).mean(axis=0)).statistic for i in range(15)]
     everybody = [spearmanr(rdm, rdms.mean(axis=0)).statistic for rdm in rdms]
     assert (np.mean(others), np.mean(everybody)) == pytest.approx((lower, upper), abs=6e-4)
+    assert np.round(noise_ceiling(rdms), 3).tolist() == [lower, upper]
 
 
 def test_the_images_come_with_categories_and_properties(objects):
@@ -32,11 +34,11 @@ def test_the_images_come_with_categories_and_properties(objects):
     np.testing.assert_array_equal(objects["animal"], ~np.array(inanimate))
 
 
-def test_the_fmri_of_15_people_and_the_published_rdms_share_the_order_of_images(objects):
-    people = objects["human_rdms"].mean("subject")
+def test_the_fmri_of_15_subjects_and_the_published_rdms_share_the_order_of_images(objects):
+    mean = objects["human_rdms"].mean("subject")
     human, monkey = (objects["reference_rdms"].sel(reference=name) for name in ("hIT", "mIT"))
-    assert spearmanr(people.sel(region="IT"), human).statistic == pytest.approx(0.557, abs=0.003)
-    assert spearmanr(people.sel(region="IT"), monkey).statistic == pytest.approx(0.486, abs=0.003)
+    assert spearmanr(mean.sel(region="IT"), human).statistic == pytest.approx(0.557, abs=0.003)
+    assert spearmanr(mean.sel(region="IT"), monkey).statistic == pytest.approx(0.486, abs=0.003)
 
 
 def test_pairs_are_condensed_as_squareform_has_them(objects, real_data):

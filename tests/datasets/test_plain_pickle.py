@@ -41,14 +41,12 @@ class Call:
         return self.call[0], self.call[1:]
 
 
-ATTACKS = {
-    "system": lambda flag: Call(os.system, f"touch {flag}"),
-    "eval": lambda flag: Call(builtins.eval, f"open({flag!r}, 'w')"),
-    "savetxt": lambda flag: Call(np.savetxt, flag, [1.0]),
-    "memmap": lambda flag: Call(np.memmap, flag, "uint8", "w+", 0, (4,)),
-    "instance": lambda flag: b"(S'touch " + flag.encode() + b"'\nios\nsystem\n.",
-    "object": lambda flag: b"(cos\nsystem\nS'touch " + flag.encode() + b"'\no.",
-}
+ATTACKS = {"system": lambda flag: Call(os.system, f"touch {flag}"),
+           "eval": lambda flag: Call(builtins.eval, f"open({flag!r}, 'w')"),
+           "savetxt": lambda flag: Call(np.savetxt, flag, [1.0]),
+           "memmap": lambda flag: Call(np.memmap, flag, "uint8", "w+", 0, (4,)),
+           "instance": lambda flag: b"(S'touch " + flag.encode() + b"'\nios\nsystem\n.",
+           "object": lambda flag: b"(cos\nsystem\nS'touch " + flag.encode() + b"'\no."}  # fmt: skip
 
 
 @pytest.mark.parametrize("protocol", [0, 2, 4])

@@ -36,15 +36,12 @@ def test_rois_overlap_and_hv4_is_called_v4(write_session, tmp_path):
 
 @pytest.mark.parametrize(
     ("split", "name"),
-    [
-        ("natural", "sub-01_perceptionNaturalImageTest_original_VC.h5"),
-        ("natural", "sub-01_perceptionNaturalImageTest_VC_v2.h5"),
-        ("natural", "sub-01_ImageNetTest_fmriprep_volume_native_vc.h5"),
-        ("natural", "sub-01_ImageNetTest_fmriprep_volume_native.h5"),
-        ("shapes", "sub-01_ArtificialShapes_fmriprep_volume_native.h5"),
-        ("letters", "sub-01_AlphabetLetters_fmriprep_volume_native_vc.h5"),
-    ],
-)
+    [*[("natural", f"sub-01_{name}.h5") for name in (
+        "perceptionNaturalImageTest_original_VC", "perceptionNaturalImageTest_VC_v2",
+        "ImageNetTest_fmriprep_volume_native_vc", "ImageNetTest_fmriprep_volume_native")],
+     ("shapes", "sub-01_ArtificialShapes_fmriprep_volume_native.h5"),
+     ("letters", "sub-01_AlphabetLetters_fmriprep_volume_native_vc.h5")],
+)  # fmt: skip
 def test_all_generations_of_files_are_found_and_the_oldest_of_several_is_read(write_session, tmp_path, split, name):
     path, *_ = write_session(tmp_path / "new", 1, split)
     path.rename(path.with_name(name))

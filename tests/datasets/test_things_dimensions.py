@@ -38,14 +38,11 @@ def test_rows_are_found_by_the_names_of_concepts_and_missing_ones_are_named(tmp_
 
 @pytest.mark.parametrize(
     "change",
-    [
-        *({"weights": f"1 2\n3 {bad}\n5 6"} for bad in ("x", "4_0", "", "nan", "inf", "1 2")),
-        *({"weights": text} for text in ("1 2\n3 4", "1 2 3\n3 4 5\n5 6 7")),
-        *({"labels": text} for text in ("red", "red red")),
-        *({"concepts": text} for text in ("apple bear bear", "apple  bear")),
-        {"header": "Word\tname"},
-    ],
-)
+    [*({"weights": f"1 2\n3 {bad}\n5 6"} for bad in ("x", "4_0", "", "nan", "inf", "1 2")),
+     *({"weights": text} for text in ("1 2\n3 4", "1 2 3\n3 4 5\n5 6 7")), {"header": "Word\tname"},
+     *({"labels": text} for text in ("red", "red red")),
+     *({"concepts": text} for text in ("apple bear bear", "apple  bear"))],
+)  # fmt: skip
 def test_damaged_files_get_a_sentence_that_names_them(tmp_path, change):
     with pytest.raises(InvalidInput, match=r"spose_embedding_2d_sorted.txt: .*item_names.tsv.*labels_2d.txt, but "):
         things_dimensions.load(write(tmp_path, **change))

@@ -1,4 +1,4 @@
-"""Error consistency with people on the edge drawings, written out step by step: what Brain-Score is compared with."""
+"""Error consistency on the edge drawings, written out step by step: what Brain-Score is compared with."""
 
 import json
 import re
@@ -18,13 +18,13 @@ def kappas(real_data, correct):
         chance = a.mean() * b.mean() + (1 - a.mean()) * (1 - b.mean())
         return ((a == b).mean() - chance) / (1 - chance)
 
-    people = []
+    participants = []
     for file in sorted((real_data / "geirhos_edge" / "raw-data").glob("*subject*.csv")):
         table = pd.read_csv(file, keep_default_na=False)
         table.index = table["imagename"].str.extract(r"_([a-z]+\d+)\.png$")[0]
-        people.append(table["object_response"] == table["category"])
-    pairs = [kappa(a, b) for i, a in enumerate(people) for b in people[:i]]
-    return np.mean([kappa(person, correct) for person in people]), np.mean(pairs)
+        participants.append(table["object_response"] == table["category"])
+    pairs = [kappa(a, b) for i, a in enumerate(participants) for b in participants[:i]]
+    return np.mean([kappa(one, correct) for one in participants]), np.mean(pairs)
 
 
 def names_correctly(network, folder, image_size, real_data):

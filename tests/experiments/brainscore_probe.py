@@ -27,14 +27,11 @@ for name, path in (("ours", ours), ("published", published)):
     np.savez(out / f"{name}.npz", **extract(candidate, images, (*LAYERS, "decoder.avgpool", "decoder")))
 refused = Exception([NoCredentialsError(), EndpointConnectionError(endpoint_url="u")])
 said = {
-    "identifier": candidate.identifier,
-    "layers": candidate.layers,
-    "regions": dict(candidate.layer_model.region_layer_map),
-    "degrees": candidate.visual_degrees(),
-    "image_size": candidate.activations_model.image_size,
+    "identifier": candidate.identifier, "layers": candidate.layers, "degrees": candidate.visual_degrees(),
+    "regions": dict(candidate.layer_model.region_layer_map), "image_size": candidate.activations_model.image_size,
     "unknown": [b for group in GROUPS.values() for b in group if b not in benchmark_registry],
     "failures": [fetch_failure(e) for e in (refused, OSError("disk full"), ValueError("a mistake of ours"))],
-}
+}  # fmt: skip
 if real_data.is_dir():
     edge.register_edge(real_data / "geirhos_edge")
     network = nn.Sequential(OrderedDict(network=EfficientNetLite0(), logits=nn.Identity()))

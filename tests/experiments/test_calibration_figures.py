@@ -6,13 +6,8 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from experiments.figures.calibration import (
-    TESTS,
-    plot_calibration_cells,
-    plot_calibration_errors,
-    plot_calibration_power,
-    plot_difference_power,
-)
+from experiments.figures import calibration as figures
+from experiments.figures.calibration import TESTS
 from experiments.tables.calibration import describe_cells
 
 LEVELS = (0.0, 0.5, 0.8)
@@ -55,7 +50,7 @@ def cells():
 
 
 def test_errors_have_a_panel_per_offset_and_a_dot_per_test_and_level(errors):
-    figure = plot_calibration_errors(errors)
+    figure = figures.plot_calibration_errors(errors)
     assert len(figure.axes) == 2
     for panel in figure.axes:
         dots = [container.lines[0] for container in panel.containers]
@@ -66,7 +61,7 @@ def test_errors_have_a_panel_per_offset_and_a_dot_per_test_and_level(errors):
 
 
 def test_power_has_a_curve_per_test_without_the_one_that_does_not_hold(power):
-    figure = plot_calibration_power(power)
+    figure = figures.plot_calibration_power(power)
     assert [panel.get_title() for panel in figure.axes] == ["Effect at 8 times", "Effect at 1 time"]
     for line in [line for panel in figure.axes for line in panel.lines]:
         np.testing.assert_allclose(line.get_ydata(), np.array(line.get_xdata()) / 2)
@@ -82,7 +77,7 @@ def test_cells_are_named_by_what_distinguishes_them(cells):
 @pytest.mark.parametrize(("metric", "values", "nominal"), [("coverage", [0.7, 0.96], 0.95),
                                                           ("family_wise_error", [0.01], 0.05)])  # fmt: skip
 def test_each_cell_is_a_dot_at_its_value_beside_the_nominal_one(cells, metric, values, nominal):
-    figure = plot_calibration_cells(cells, metric)
+    figure = figures.plot_calibration_cells(cells, metric)
     [axes] = figure.axes
     drawn = np.concatenate([container.lines[0].get_xdata() for container in axes.containers])
     np.testing.assert_allclose(sorted(drawn), values)
@@ -94,7 +89,7 @@ def test_each_cell_is_a_dot_at_its_value_beside_the_nominal_one(cells, metric, v
 def test_the_power_of_a_difference_rises_with_the_true_difference():
     table = pd.DataFrame({"truth": [0.2, 0.0, 0.1], "test": "bootstrap over images", "value": [0.9, 0.02, 0.4],
                           "standard_error": 0.01})  # fmt: skip
-    [axes] = plot_difference_power(table).axes
+    [axes] = figures.plot_difference_power(table).axes
     curve = axes.containers[0].lines[0]
     np.testing.assert_allclose(curve.get_xdata(orig=False), [0, 0.1, 0.2])
     np.testing.assert_allclose(curve.get_ydata(orig=False), [0.02, 0.4, 0.9])

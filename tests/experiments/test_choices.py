@@ -5,7 +5,7 @@ import pandas as pd
 import pytest
 from scipy import stats
 
-from experiments.figures.choices import plot_choice_effects
+from experiments.figures.choices import plot_choice_effects, plot_descent
 from experiments.tables import choices
 from experiments.tables.kept import load_kept
 from realnet.settings import load_study
@@ -70,6 +70,13 @@ def test_effects_are_drawn_filled_where_their_interval_leaves_out_zero(table):
     assert [axes.get_title() for axes in figure.axes] == list(choices.OUTCOMES)
     filled, opened = figure.axes[0].lines[:2]
     assert filled.get_ydata().tolist() == [1] and opened.get_xydata().tolist() == [[0, 0]]
+    assert opened.get_markerfacecolor() == "white" != filled.get_markerfacecolor()
+
+
+def test_descent_draws_one_line_per_correlation():
+    curves = {"spearman": np.linspace(0, 1, 5), "detached": np.zeros(5)}
+    drawn = {line.get_label(): line.get_ydata() for line in plot_descent(curves).axes[0].lines}
+    np.testing.assert_array_equal([drawn[name] for name in curves], list(curves.values()))
 
 
 def test_in_the_kept_ablation_a_term_without_gradient_has_no_effect():

@@ -13,10 +13,10 @@ from realnet.errors import MissingInput
 def _sweep(effect):
     """A kept sweep in which every measure is 1 for CORnet, 2 + seed for Control and ``effect`` x beta more."""
     rows = [("cornet", np.nan, 0.0, 0, 1.0)]
-    for person in ("sub-01", "sub-02"):
+    for subject in ("sub-01", "sub-02"):
         for seed in (0, 1, 2):
-            rows += [("control", person, 0.0, seed, 2.0 + seed)]
-            rows += [("realnet", person, float(beta), seed, 2.0 + seed + effect * beta) for beta in (10, 20, 30)]
+            rows += [("control", subject, 0.0, seed, 2.0 + seed)]
+            rows += [("realnet", subject, float(beta), seed, 2.0 + seed + effect * beta) for beta in (10, 20, 30)]
     table = pd.DataFrame(rows, columns=["model", "trained_on", "beta", "seed", "value"])
     return pd.concat(
         [table.assign(measure=measure, part=part or "x") for measure, part in KEPT_CURVES.values()], ignore_index=True

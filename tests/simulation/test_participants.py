@@ -1,4 +1,4 @@
-"""Simulated people lie in the published layout, and what makes them err alike is what was planted."""
+"""Simulated participants have the published layout, and what makes them err alike is what was planted."""
 
 import json
 from itertools import combinations
@@ -21,7 +21,7 @@ def catalogue():
 
 @pytest.fixture(scope="module")
 def folder(tmp_path_factory, catalogue):
-    root = tmp_path_factory.mktemp("people")
+    root = tmp_path_factory.mktemp("participants")
     for name, content in participants.behavior_files(catalogue, 0):
         published.write_file(root / name, content)
     return root
@@ -37,7 +37,7 @@ def ceiling(right):
     return np.mean([cohen_kappa_score(a, b) for a, b in combinations(right, 2)])
 
 
-def test_simulated_people_lie_in_the_published_layout(folder, decisions, catalogue):
+def test_simulated_participants_have_the_published_layout(folder, decisions, catalogue):
     assert decisions.subject.nunique() == participants.N_PARTICIPANTS and decisions.person.all()
     assert set(decisions.condition) == set(participants.CONDITIONS)
     assert 0 < (decisions.object_response == "na").mean() < 0.03
@@ -45,7 +45,7 @@ def test_simulated_people_lie_in_the_published_layout(folder, decisions, catalog
     assert sorted(np.concatenate(list(categories.values()))) == list(range(100)) and len(categories) == 16
     trials = decisions[decisions.subject == "subject-01"]
     paths = geirhos2021.find_images(folder, trials)
-    held_out = dict(zip(catalogue.held_out.names, catalogue.held_out.pictures, strict=True))
+    held_out = dict(zip(catalogue.held_out.names, catalogue.held_out.images, strict=True))
     classes = dict(zip(catalogue.held_out.names, catalogue.held_out.category, strict=True))
     for i in np.flatnonzero((trials.condition == "0.0").to_numpy())[:5]:
         np.testing.assert_array_equal(np.asarray(Image.open(paths[i])), held_out[trials.stimulus.iloc[i]])
@@ -71,7 +71,7 @@ def test_the_shared_evidence_is_what_makes_them_agree(catalogue, monkeypatch):
 
     def agreement(shared):
         monkeypatch.setattr(participants, "SHARED", shared)
-        answers = [participants.decide(dimensions, condition, centres, category, 0, person) for person in range(1, 5)]
+        answers = [participants.decide(dimensions, condition, centres, category, 0, number) for number in range(1, 5)]
         return ceiling([answer == truth for answer in answers])
 
     alone, some, same = (agreement(shared) for shared in (0.0, 0.6, 1.0))
