@@ -16,6 +16,8 @@ def correlation_rdm(patterns, *, block=4096, dtype="float64"):
 
         d_ij = 1 - sum_k (x_ik - mean_i)(x_jk - mean_j) / (|x_i - mean_i| |x_j - mean_j|)
 
+    Kriegeskorte, Mur & Bandettini (2008), doi:10.3389/neuro.06.004.2008.
+
     Parameters
     ----------
     patterns : array, DataArray or tensor (..., n_stimuli, n_features)
@@ -27,16 +29,7 @@ def correlation_rdm(patterns, *, block=4096, dtype="float64"):
 
     Returns
     -------
-    array (..., n_pairs), float64, between 0 and 2
-
-    Raises
-    ------
-    InvalidInput
-        A pattern is not finite, or constant (its correlation is not defined).
-
-    References
-    ----------
-    Kriegeskorte, Mur & Bandettini (2008), doi:10.3389/neuro.06.004.2008.
+    array (..., n_pairs), float64, between 0 and 2; `InvalidInput` if a pattern is constant or not finite
     """
     if hasattr(patterns, "detach"):  # a torch tensor, perhaps on a GPU or with a gradient
         patterns = patterns.detach().cpu()

@@ -134,8 +134,6 @@ def test_pairs_draw_different_trials_and_each_trial_once():
 @pytest.mark.parametrize(
     ("change", "words"),
     [
-        (lambda e: e[0], "n_channels"),
-        (lambda e: e[:1], "n_stimuli >= 2"),
         (lambda e: e[:, :24], "need 25 trials per stimulus"),
         (lambda e: np.where(e == e.max(), np.nan, e), "finite"),
         (lambda e: np.where(e == e.min(), -np.inf, e), "finite"),
