@@ -18,7 +18,9 @@ def decoding_rdm(epochs, *, n_average=5, n_folds=5, n_repeats=2, seed=0, n_threa
 
     For each pair and repeat, the trials of each stimulus are shuffled and averaged in groups of ``n_average``; these
     pseudo-trials are split into ``n_folds`` stratified folds; a linear SVM with bias (C = 1, tolerance 1e-4) is fitted
-    on all folds but one and tested on that one. The result is the mean over folds and repeats.
+    on all folds but one and tested on that one. The result is the mean over folds and repeats. The measure is neurora's
+    ``eegRDM_bydecoding`` (Lu & Ku 2020, doi:10.3389/fninf.2020.563669) for windows of one sample, but with the same
+    folds at all times. Given pseudo-trials and folds, it equals `sklearn.svm.SVC`.
 
     Parameters
     ----------
@@ -35,11 +37,6 @@ def decoding_rdm(epochs, *, n_average=5, n_folds=5, n_repeats=2, seed=0, n_threa
     -------
     array (n_times, n_pairs), float64
         Chance is 0.5. Correct predictions are counted in integers: equal accuracies are equal to the last bit.
-
-    Notes
-    -----
-    The measure is neurora's ``eegRDM_bydecoding`` (Lu & Ku 2020, doi:10.3389/fninf.2020.563669) for windows of one
-    sample, but with the same folds at all times. Given pseudo-trials and folds, it equals `sklearn.svm.SVC`.
     """
     epochs = np.ascontiguousarray(epochs, dtype=np.float64)
     n_stimuli, n_trials, n_channels, n_times = epochs.shape
