@@ -19,8 +19,7 @@ def compute_targets(study, subject):
 
     Parameters
     ----------
-    study : realnet.settings.Study
-    subject : int
+    study, subject : Study, int
         The components are fitted on this subject's responses to the training images (mean over repeats) in the voxels
         of ``fmri.training_rois``.
 
@@ -93,9 +92,7 @@ def compute_roi_rdms(data, rois):
 
     Parameters
     ----------
-    data : Dataset
-        ``responses`` (stimulus, voxel), ``roi`` (roi, voxel) and ``roi_name`` (roi), as the fMRI readers return.
-    rois : sequence of str
+    data, rois : Dataset as the fMRI readers return, sequence of str
 
     Returns
     -------
@@ -128,7 +125,6 @@ def compute_eeg_rdms(study):
     """
     root, settings, rdms = study.raw_folder("things_eeg2"), study.eeg, []
     design = {"n_average": settings.n_average, "n_folds": settings.n_folds, "n_repeats": settings.n_repeats}
-    # a long run logs one line per minute, a short one nothing
     for subject in tqdm(settings.subjects, desc="decoding", delay=60, mininterval=60):
         epochs = things_eeg2.load(root, subject, window=settings.window).sel(channel=list(settings.channels))
         values = decoding_rdm(epochs.values, **design, seed=subject)
@@ -150,8 +146,7 @@ def reliability_table(study):
 
     Returns
     -------
-    DataFrame
-        Tidy; ``metric`` is ``reliability``, NaN where images were shown once.
+    DataFrame, ``metric`` ``reliability``; NaN where images were shown once
     """
     rows = []
     recordings = [(study.fmri.dataset, s, name) for s in study.fmri.subjects for name in study.fmri.test_sets]

@@ -35,8 +35,7 @@ def similarity_table(study, dataset, stimulus_set, brains, networks):
 
     Parameters
     ----------
-    brains : DataArray (subject, roi, pair)
-    networks : sequence of realnet.settings.Network
+    brains, networks : DataArray (subject, roi, pair), sequence of realnet.settings.Network
 
     Returns
     -------
@@ -61,8 +60,7 @@ def fmri_differences(study, dataset, stimulus_set, brains, networks, within):
 
     Parameters
     ----------
-    brains : DataArray (subject, roi, pair)
-    networks : sequence of realnet.settings.Network
+    brains, networks : DataArray (subject, roi, pair), sequence of realnet.settings.Network
         ReAlnet and shuffled are compared with CORnet and with the Control of the same subject and seed.
     within : bool
         Compare each network with the subject it was trained on, not with every subject of the dataset.

@@ -22,9 +22,7 @@ REFERENCES = {"hIT": "hITvisStim_316vx", "mIT": "mIT_674neurons"}
 
 
 def load(root):
-    """Images, categories and RDMs.
-
-    ``root`` holds ``Kriegeskorte_Neuron2008_supplementalData.mat`` and ``92/target_fmri.mat``, at any depth.
+    """Images, categories and RDMs below ``root`` (``Kriegeskorte_..._supplementalData.mat``, ``92/target_fmri.mat``).
 
     Returns
     -------
