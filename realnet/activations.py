@@ -11,7 +11,6 @@ from realnet.rdm import correlation_rdm, labelled
 
 #: A layer after the four: the spatial average of IT, which the decoder reads.
 AVERAGE_POOL = "average pool"
-
 #: Mean and standard deviation of ImageNet's RGB values, with which CORnet-S was trained.
 IMAGENET_MEAN = (0.485, 0.456, 0.406)
 IMAGENET_STD = (0.229, 0.224, 0.225)

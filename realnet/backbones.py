@@ -7,7 +7,6 @@ from torch import nn
 
 #: The last of the 16 blocks of each stage; at its end width or resolution change.
 STAGE_ENDS = {0: "stage 1", 2: "stage 2", 4: "stage 3", 7: "stage 4", 10: "stage 5", 14: "stage 6", 15: "stage 7"}
-
 #: From the image to the last features before the classes.
 EFFICIENTNET_LAYERS = ("stem", *STAGE_ENDS.values(), "features")
 

@@ -79,11 +79,9 @@ def category_decisions(probabilities, categories):
 
     ``probabilities`` (n_stimuli, n_classes), ``categories`` dict name -> class indices; array of str (n_stimuli,).
     """
-    n_classes = probabilities.shape[1]
-    if beyond := [name for name, indices in categories.items() if max(indices) >= n_classes]:
-        raise InvalidInput(
-            f"the category {beyond[0]} has classes beyond the {n_classes} of the network: use another one"
-        )
+    n = probabilities.shape[1]
+    if beyond := [name for name, indices in categories.items() if max(indices) >= n]:
+        raise InvalidInput(f"the category {beyond[0]} has classes beyond the {n} of the network: use another one")
     means = np.stack([probabilities[:, list(indices)].mean(axis=1) for indices in categories.values()], axis=1)
     return np.array(list(categories))[means.argmax(axis=1)]
 

@@ -12,9 +12,7 @@ from realnet.settings import project_root
 
 #: The four areas; the activation of a layer is the output of its last time step.
 LAYERS = ("V1", "V2", "V4", "IT")
-
 TIMES = {"V2": 2, "V4": 4, "IT": 2}  # recurrent steps
-
 #: The published weights; the name states the beginning of the SHA-256.
 URL = "https://s3.amazonaws.com/cornet-models/cornet_s-1d3f7974.pth"
 
@@ -57,39 +55,34 @@ class RecurrentBlock(nn.Module):
 class CORnetS(nn.Module):
     """CORnet-S (Kubilius et al. 2019, NeurIPS), with the key names of its published weights.
 
+    No convolution has a bias; their initial weights are from N(0, sqrt(2 / (k k out_channels))).
+
     Parameters
     ----------
     width : float
         Factor on the channels 64, 128, 256, 512 of V1, V2, V4, IT, rounded to whole channels in V1; 1.0 is the
         published network, the simulated data use a narrower one.
     n_classes : int
-
-    Notes
-    -----
-    No convolution has a bias. Initial weights: convolutions from N(0, sqrt(2 / (k k out_channels))), batch norms
-    weight 1 and bias 0, the linear layer torch's default.
     """
 
     def __init__(self, width=1.0, n_classes=1000):
         super().__init__()
         self.width, self.n_classes = width, n_classes
         c = max(1, round(64 * width))
-        self.V1 = nn.Sequential(
-            OrderedDict(
-                conv1=nn.Conv2d(3, c, kernel_size=7, stride=2, padding=3, bias=False),
-                norm1=nn.BatchNorm2d(c),
-                nonlin1=nn.ReLU(inplace=True),
-                pool=nn.MaxPool2d(kernel_size=3, stride=2, padding=1),
-                conv2=nn.Conv2d(c, c, kernel_size=3, padding=1, bias=False),
-                norm2=nn.BatchNorm2d(c),
-                nonlin2=nn.ReLU(inplace=True),
-            )
+        v1 = OrderedDict(
+            conv1=nn.Conv2d(3, c, kernel_size=7, stride=2, padding=3, bias=False),
+            norm1=nn.BatchNorm2d(c),
+            nonlin1=nn.ReLU(inplace=True),
+            pool=nn.MaxPool2d(kernel_size=3, stride=2, padding=1),
+            conv2=nn.Conv2d(c, c, kernel_size=3, padding=1, bias=False),
+            norm2=nn.BatchNorm2d(c),
+            nonlin2=nn.ReLU(inplace=True),
         )
+        self.V1 = nn.Sequential(v1)
         for i, (layer, times) in enumerate(TIMES.items()):
             self.add_module(layer, RecurrentBlock(c * 2**i, c * 2 ** (i + 1), times))
-        self.decoder = nn.Sequential(
-            OrderedDict(avgpool=nn.AdaptiveAvgPool2d(1), flatten=nn.Flatten(), linear=nn.Linear(8 * c, n_classes))
-        )
+        decoder = OrderedDict(avgpool=nn.AdaptiveAvgPool2d(1), flatten=nn.Flatten(), linear=nn.Linear(8 * c, n_classes))
+        self.decoder = nn.Sequential(decoder)
         for module in self.modules():
             if isinstance(module, nn.Conv2d):
                 nn.init.normal_(module.weight, 0, math.sqrt(2 / (module.kernel_size[0] ** 2 * module.out_channels)))
@@ -144,12 +137,10 @@ def load_state(state, path):
     try:
         network = CORnetS(state["V1.conv1.weight"].shape[0] / 64, state["decoder.linear.bias"].shape[0])
         network.load_state_dict(state)
-    except KeyError as error:
-        raise InvalidInput(f"{path} does not contain the weights of a CORnet-S: the key {error} is missing") from error
-    except RuntimeError as error:  # names missing, unexpected and misshapen keys
-        raise InvalidInput(f"{path}: {' '.join(str(error).split()):.600}") from error
-    broken = [key for key, value in state.items() if not torch.isfinite(value).all()]
-    if broken:
+    except (KeyError, RuntimeError) as error:  # names missing, unexpected and misshapen keys
+        what = "expected the weights of a CORnet-S"
+        raise InvalidInput(f"{path}: {what}, but {' '.join(str(error).split()):.600}") from error
+    if broken := [key for key, value in state.items() if not torch.isfinite(value).all()]:
         raise InvalidInput(f"{path}: {broken[0]} contains NaN or infinite weights; fetch or train it again")
     return network.eval()
 
@@ -168,13 +159,12 @@ def load_cornet_s(path=None, device="cpu"):
     -------
     CORnetS
     """
-    if path is None:
-        folder = project_root() / "data" / "raw" / "cornet_s"
-        path, options = folder / Path(URL).name, {"map_location": "cpu", "weights_only": True}
-        try:
-            checkpoint = torch.hub.load_state_dict_from_url(URL, model_dir=str(folder), check_hash=True, **options)
-        except Exception as error:  # no network, another hash, or a damaged file
-            raise MissingInput(f"{path} was not downloaded from {URL} ({error}): place the file there") from error
-    else:
-        checkpoint = read_checkpoint(path)
+    if path is not None:
+        return load_state(bare_state_dict(read_checkpoint(path), path), path).to(device)
+    folder = project_root() / "data" / "raw" / "cornet_s"
+    path, options = folder / Path(URL).name, {"map_location": "cpu", "weights_only": True}
+    try:
+        checkpoint = torch.hub.load_state_dict_from_url(URL, model_dir=str(folder), check_hash=True, **options)
+    except Exception as error:  # no network, another hash, or a damaged file
+        raise MissingInput(f"{path} was not downloaded from {URL} ({error}): place the file there") from error
     return load_state(bare_state_dict(checkpoint, path), path).to(device)

@@ -18,7 +18,9 @@ def decoding_rdm(epochs, *, n_average=5, n_folds=5, n_repeats=2, seed=0, n_threa
 
     For each pair and repeat, the trials of each stimulus are shuffled and averaged in groups of ``n_average``; these
     pseudo-trials are split into ``n_folds`` stratified folds; a linear SVM with bias (C = 1, tolerance 1e-4) is fitted
-    on all folds but one and tested on that one. The result is the mean over folds and repeats.
+    on all folds but one and tested on that one. The result is the mean over folds and repeats. The measure is neurora's
+    ``eegRDM_bydecoding`` (Lu & Ku 2020, doi:10.3389/fninf.2020.563669) for windows of one sample, but with the same
+    folds at all times. Given pseudo-trials and folds, it equals `sklearn.svm.SVC`.
 
     Parameters
     ----------
@@ -35,14 +37,15 @@ def decoding_rdm(epochs, *, n_average=5, n_folds=5, n_repeats=2, seed=0, n_threa
     -------
     array (n_times, n_pairs), float64
         Chance is 0.5. Correct predictions are counted in integers: equal accuracies are equal to the last bit.
-
-    Notes
-    -----
-    The measure is neurora's ``eegRDM_bydecoding`` (Lu & Ku 2020, doi:10.3389/fninf.2020.563669) for windows of one
-    sample, but with the same folds at all times. Given pseudo-trials and folds, it equals `sklearn.svm.SVC`.
     """
-    epochs = _check(epochs, n_average, n_folds)
+    epochs = np.ascontiguousarray(epochs, dtype=np.float64)
     n_stimuli, n_trials, n_channels, n_times = epochs.shape
+    if n_trials < n_average * n_folds:
+        needed = f"{n_folds} folds of averages of {n_average} trials need {n_average * n_folds} trials per stimulus"
+        raise InvalidInput(f"{needed}, but epochs has {n_trials}: lower n_average or n_folds.")
+    largest = max(epochs.max(), -epochs.min())  # NaN where there is one
+    if not largest < 1e15:  # the single-precision kernel of LIBSVM, which is ours too, overflows at about 1e19
+        raise InvalidInput(f"epochs must be finite and below 1e15, but the largest absolute value is {largest}.")
     epochs = epochs.reshape(n_stimuli, n_trials, n_channels * n_times)
     first, second = np.triu_indices(n_stimuli, k=1)
     lower, upper, weight, perfect = make_folds(n_trials // n_average, n_folds)
@@ -93,18 +96,3 @@ def draw_trials(seed, pairs, n_trials, n_average, n_repeats):
     trials = np.broadcast_to(np.arange(n_trials), (pairs.stop - pairs.start, n_repeats, 2, n_trials))
     draws = np.random.default_rng([seed, pairs.start]).permuted(trials, axis=-1)
     return draws[..., : n_trials // n_average * n_average].reshape(*draws.shape[:-1], -1, n_average)
-
-
-def _check(epochs, n_average, n_folds):
-    """The epochs as contiguous float64, or InvalidInput."""
-    epochs = np.asarray(epochs)
-    if epochs.ndim != 4 or len(epochs) < 2:
-        raise InvalidInput(f"epochs must be (n_stimuli >= 2, n_repeats, n_channels, n_times), not {epochs.shape}.")
-    if epochs.shape[1] < n_average * n_folds:
-        needed = f"{n_folds} folds of averages of {n_average} trials need {n_average * n_folds} trials per stimulus"
-        raise InvalidInput(f"{needed}, but epochs has {epochs.shape[1]}: lower n_average or n_folds.")
-    epochs = np.ascontiguousarray(epochs, dtype=np.float64)
-    largest = max(epochs.max(), -epochs.min())  # NaN where there is one
-    if not largest < 1e15:  # the single-precision kernel of LIBSVM, which is ours too, overflows at about 1e19
-        raise InvalidInput(f"epochs must be finite and below 1e15, but the largest absolute value is {largest}.")
-    return epochs

@@ -16,8 +16,7 @@ from realnet.io import load_prepared, made_with, save_model_rdms, save_table, wa
 from realnet.settings import project_root
 from realnet.training import align
 
-#: Every image set of a study is decoded once per process.
-_decode = lru_cache(maxsize=8)(load_images)
+_decode = lru_cache(maxsize=8)(load_images)  # every image set of a study is decoded once per process
 
 
 def load_pretrained(study):
@@ -31,8 +30,7 @@ def stimulus_list(study):
 
     Returns
     -------
-    DataFrame
-        Columns ``stimulus_set`` (``training natural ... things``), ``stimulus``, ``path`` (relative to the project).
+    DataFrame ``stimulus_set`` (``training natural ... things``) ``stimulus path`` (relative to the project)
     """
     path = study.prepared / "stimuli.csv"
     if not path.is_file():

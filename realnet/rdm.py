@@ -16,6 +16,8 @@ def correlation_rdm(patterns, *, block=4096, dtype="float64"):
 
         d_ij = 1 - sum_k (x_ik - mean_i)(x_jk - mean_j) / (|x_i - mean_i| |x_j - mean_j|)
 
+    Kriegeskorte, Mur & Bandettini (2008), doi:10.3389/neuro.06.004.2008.
+
     Parameters
     ----------
     patterns : array, DataArray or tensor (..., n_stimuli, n_features)
@@ -27,20 +29,10 @@ def correlation_rdm(patterns, *, block=4096, dtype="float64"):
 
     Returns
     -------
-    array (..., n_pairs), float64, between 0 and 2
-
-    Raises
-    ------
-    InvalidInput
-        A pattern is not finite, or constant (its correlation is not defined).
-
-    References
-    ----------
-    Kriegeskorte, Mur & Bandettini (2008), doi:10.3389/neuro.06.004.2008.
+    array (..., n_pairs), float64, between 0 and 2; `InvalidInput` if a pattern is constant or not finite
     """
-    if hasattr(patterns, "detach"):  # a torch tensor, perhaps on a GPU or with a gradient
-        patterns = patterns.detach().cpu()
-    patterns = np.asarray(patterns)
+    # a torch tensor may be on a GPU or have a gradient
+    patterns = np.asarray(patterns.detach().cpu() if hasattr(patterns, "detach") else patterns)
     if patterns.ndim < 2 or min(patterns.shape[-2:]) < 2:
         raise InvalidInput(f"patterns must be (..., n_stimuli, n_features), two or more of both, not {patterns.shape}")
     n_stimuli = patterns.shape[-2]
@@ -86,10 +78,8 @@ def pairs_among(n_stimuli, stimuli):
 
     Parameters
     ----------
-    n_stimuli : int
-        Stimuli of the RDM.
-    stimuli : sequence of int
-        Their row numbers: two or more, each once.
+    n_stimuli, stimuli : int, sequence of int
+        Stimuli of the RDM, and the row numbers of some: two or more, each once.
 
     Returns
     -------
@@ -107,8 +97,7 @@ def labelled(rdm, stimulus, dims=(), **coords):
 
     Parameters
     ----------
-    rdm : array (..., n_pairs)
-    stimulus : sequence of n_stimuli different ids, in row order
+    rdm, stimulus : array (..., n_pairs), sequence of n_stimuli different ids in row order
     dims, **coords
         Names and coordinates of the axes before ``pair``.
 

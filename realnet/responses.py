@@ -19,8 +19,7 @@ def compute_targets(study, subject):
 
     Parameters
     ----------
-    study : realnet.settings.Study
-    subject : int
+    study, subject : Study, int
         The components are fitted on this subject's responses to the training images (mean over repeats) in the voxels
         of ``fmri.training_rois``.
 
@@ -34,13 +33,9 @@ def compute_targets(study, subject):
     training, test = reader.load(root, subject, "training"), reader.load(root, subject, "natural")
     check_same_voxels(training, test)
     voxels = _roi_masks(training, settings.training_rois).any(axis=0)
-    scores, test_scores, explained = component_scores(
-        training.responses.values[:, voxels],
-        test.responses.values[:, voxels],
-        settings.n_components,
-        voxel_scaling=settings.voxel_scaling,
-        component_scaling=settings.component_scaling,
-    )
+    responses = [data.responses.values[:, voxels] for data in (training, test)]
+    scaling = {"voxel_scaling": settings.voxel_scaling, "component_scaling": settings.component_scaling}
+    scores, test_scores, explained = component_scores(*responses, settings.n_components, **scaling)
     return xr.Dataset(
         {"components": (("stimulus", "component"), scores),
          "test_components": (("test_stimulus", "component"), test_scores)},
@@ -88,10 +83,8 @@ def check_same_voxels(a, b):
     """`InvalidInput` unless two Datasets of responses have the same voxels: one subject, one generation of files."""
     names = {"roi", "roi_name", "x", "y", "z"} & set(a.variables) & set(b.variables)
     if a.attrs.get("subject") != b.attrs.get("subject") or not all(np.array_equal(a[name], b[name]) for name in names):
-        raise InvalidInput(
-            f"{a.attrs.get('file')} and {b.attrs.get('file')}: expected the same voxels of one subject, but their"
-            " number, ROIs or positions differ; use files of one subject and one generation"
-        )
+        expected = f"{a.attrs.get('file')} and {b.attrs.get('file')}: expected the same voxels of one subject"
+        raise InvalidInput(f"{expected}, but number, ROIs or positions differ: use files of one generation")
 
 
 def compute_roi_rdms(data, rois):
@@ -99,9 +92,7 @@ def compute_roi_rdms(data, rois):
 
     Parameters
     ----------
-    data : Dataset
-        ``responses`` (stimulus, voxel), ``roi`` (roi, voxel) and ``roi_name`` (roi), as the fMRI readers return.
-    rois : sequence of str
+    data, rois : Dataset as the fMRI readers return, sequence of str
 
     Returns
     -------
@@ -132,18 +123,11 @@ def compute_eeg_rdms(study):
     DataArray (subject, time, pair)
         Pairwise decoding accuracy (chance 0.5); time in s.
     """
-    root, settings = study.raw_folder("things_eeg2"), study.eeg
-    rdms = []
-    # a long run logs one line per minute, a short one nothing
+    root, settings, rdms = study.raw_folder("things_eeg2"), study.eeg, []
+    design = {"n_average": settings.n_average, "n_folds": settings.n_folds, "n_repeats": settings.n_repeats}
     for subject in tqdm(settings.subjects, desc="decoding", delay=60, mininterval=60):
         epochs = things_eeg2.load(root, subject, window=settings.window).sel(channel=list(settings.channels))
-        values = decoding_rdm(
-            epochs.values,
-            n_average=settings.n_average,
-            n_folds=settings.n_folds,
-            n_repeats=settings.n_repeats,
-            seed=subject,
-        )
+        values = decoding_rdm(epochs.values, **design, seed=subject)
         rdms.append(labelled(values, epochs.stimulus.values, dims=("time",), time=epochs.time.values))
     return _stack_subjects(rdms, settings.subjects)
 
@@ -162,8 +146,7 @@ def reliability_table(study):
 
     Returns
     -------
-    DataFrame
-        Tidy; ``metric`` is ``reliability``, NaN where images were shown once.
+    DataFrame, ``metric`` ``reliability``; NaN where images were shown once
     """
     rows = []
     recordings = [(study.fmri.dataset, s, name) for s in study.fmri.subjects for name in study.fmri.test_sets]
@@ -176,12 +159,9 @@ def reliability_table(study):
             trials = TRAINING_FMRI[dataset].load_trials(root, subject, stimulus_set)
         repeated = trials.attrs["n_repeats"] > 1
         values = reliability(trials, study.fmri.rois) if repeated else [np.nan] * len(study.fmri.rois)
-        rows += [
-            {"dataset": dataset, "subject": f"sub-{subject:02d}", "stimulus_set": stimulus_set, "roi": roi,
-             "metric": "reliability", "value": value}
-            for roi, value in zip(study.fmri.rois, values, strict=True)
-        ]  # fmt: skip
-    return pd.DataFrame(rows)
+        about = {"dataset": dataset, "subject": f"sub-{subject:02d}", "stimulus_set": stimulus_set}
+        rows += [{**about, "roi": roi, "value": value} for roi, value in zip(study.fmri.rois, values, strict=True)]
+    return pd.DataFrame(rows).assign(metric="reliability")
 
 
 def reliability(trials, rois, n_splits=20, seed=0):
@@ -206,19 +186,15 @@ def reliability(trials, rois, n_splits=20, seed=0):
     names, which, counts = np.unique(trials["stimulus"].to_numpy(), return_inverse=True, return_counts=True)
     n_half = counts.min() // 2
     if n_half < 1 or len(names) < 3:
-        raise InvalidInput(
-            f"{trials.attrs.get('file', 'trials')}: {len(names)} images with {counts.min()} repeats or more, but"
-            " reliability needs 3 images with 2"
-        )
+        found = f"{trials.attrs.get('file', 'trials')}: {len(names)} images with {counts.min()} repeats or more"
+        raise InvalidInput(f"{found}, but reliability needs 3 images with 2")
     values = trials["responses"].to_numpy()
     members = [np.flatnonzero(which == image) for image in range(len(names))]
-    rng = np.random.default_rng(seed)
-    total = np.zeros(values.shape[1])
+    rng, total = np.random.default_rng(seed), np.zeros(values.shape[1])
     for _ in range(n_splits):
         orders = [rng.permutation(rows) for rows in members]
-        first, second = (
-            np.stack([values[order[start : start + n_half]].mean(axis=0) for order in orders]) for start in (0, n_half)
-        )
+        first = np.stack([values[order[:n_half]].mean(axis=0) for order in orders])
+        second = np.stack([values[order[n_half : 2 * n_half]].mean(axis=0) for order in orders])
         total += _correlate_columns(first, second)
     r = total / n_splits
     corrected = 2 * r / (1 + np.maximum(r, -0.999))  # r = -1 has no corrected value

@@ -84,8 +84,7 @@ class FeatureRDMs:
     """
 
     def __init__(self, feature_rdms, tie_tolerance=1e-12):
-        self.source = feature_rdms
-        self.tie_tolerance = tie_tolerance
+        self.source, self.tie_tolerance = feature_rdms, tie_tolerance
         self.ranks = normalised_ranks(feature_rdms, tie_tolerance)
         correlation = self.ranks @ self.ranks.T
         eigenvalues, eigenvectors = np.linalg.eigh(correlation)
@@ -107,12 +106,7 @@ def partial_spearman(rdm, feature_rdms):
 
     Returns
     -------
-    array (..., n_features), between -1 and 1
-
-    Raises
-    ------
-    InvalidInput
-        Features are collinear, or explain an RDM completely.
+    array (..., n_features), between -1 and 1; `InvalidInput` if features are collinear or explain an RDM completely
     """
     features = feature_rdms if isinstance(feature_rdms, FeatureRDMs) else FeatureRDMs(feature_rdms)
     check_same_stimuli(rdm, features.source)
@@ -181,8 +175,7 @@ def crossvalidated_best_layer(model_rdms, brain_rdm, *, n_folds=2, n_repeats=50,
     n_stimuli = count_stimuli(brain_rdm.shape[-1])
     if n_stimuli < 3 * n_folds:
         raise InvalidInput(f"{n_folds} folds need {3 * n_folds} images or more, not {n_stimuli}")
-    rng = np.random.default_rng(seed)
-    rho = np.zeros(brain_rdm.shape[:-1])
+    rng, rho = np.random.default_rng(seed), np.zeros(brain_rdm.shape[:-1])
     share = np.zeros((*brain_rdm.shape[:-1], len(model_rdms)))
     for _ in range(n_repeats):
         order = rng.permutation(n_stimuli)

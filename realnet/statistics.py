@@ -19,7 +19,8 @@ from realnet.similarity import FeatureRDMs, partial_from_correlations, rank
 def bootstrap_similarities(model_rdms, brain_rdms, n_bootstraps=1000, seed=0):
     """Spearman correlation of every model RDM with every brain RDM, over images drawn with replacement.
 
-    All RDMs share the resamples, so that differences are paired. Pairs of an image with itself are left out.
+    All RDMs share the resamples, so that differences are paired. Pairs of an image with itself are left out (Nili et
+    al. 2014, doi:10.1371/journal.pcbi.1003553).
 
     Parameters
     ----------
@@ -30,10 +31,6 @@ def bootstrap_similarities(model_rdms, brain_rdms, n_bootstraps=1000, seed=0):
     -------
     array (n_bootstraps, n_models, n_brains)
         NaN where an RDM is constant over a resample.
-
-    References
-    ----------
-    Nili et al. (2014), doi:10.1371/journal.pcbi.1003553.
     """
     check_same_stimuli(model_rdms, brain_rdms)
     models, brains = np.atleast_2d(model_rdms), np.atleast_2d(brain_rdms)
@@ -56,8 +53,7 @@ def bootstrap_partial_spearman(rdms, feature_rdms, n_bootstraps=1000, seed=0):
     """
     features = feature_rdms if isinstance(feature_rdms, FeatureRDMs) else FeatureRDMs(feature_rdms)
     check_same_stimuli(rdms, features.source)
-    rows = np.vstack([features.ranks, np.atleast_2d(rdms)])
-    n_features = len(features.ranks)
+    rows, n_features = np.vstack([features.ranks, np.atleast_2d(rdms)]), len(features.ranks)
     correlations = _resampled_correlations(rows, len(rows), 0, n_bootstraps, seed)
     try:
         inverse = np.linalg.inv(correlations[:, :n_features, :n_features])
@@ -74,7 +70,8 @@ def generalise_to_subjects(found, samples, level=0.95):
         v_subjects = variance of ``found`` over subjects / n_subjects, v_images = variance over the bootstraps of the
         mean over subjects; p from t = mean / sqrt(v_subjects + v_images)
 
-    The interval is conservative: the noise of the images is part of both variances.
+    The interval is conservative: the noise of the images is part of both variances, whose sum bounds the variance over
+    both factors (Schütt et al. 2023, doi:10.7554/eLife.82566).
 
     Parameters
     ----------
@@ -87,18 +84,9 @@ def generalise_to_subjects(found, samples, level=0.95):
     Returns
     -------
     mean, lower, upper, p : array (...)
-
-    References
-    ----------
-    The sum bounds the variance over both factors: Schütt et al. (2023), doi:10.7554/eLife.82566.
     """
     found, samples = np.asarray(found, dtype=float), np.asarray(samples, dtype=float)
     n_subjects = found.shape[-1]
-    if n_subjects < 2 or samples.shape[1:] != found.shape or len(samples) < 2:
-        raise InvalidInput(
-            "generalise_to_subjects expects values (..., n_subjects) of two subjects or more and samples (n_bootstraps,"
-            f" ..., n_subjects), not {found.shape} and {samples.shape}"
-        )
     variance = found.var(axis=-1, ddof=1) / n_subjects + np.nanvar(samples.mean(axis=-1), axis=0, ddof=1)
     mean, error = found.mean(axis=-1), np.sqrt(variance)
     half_width = stats.t.ppf((1 + level) / 2, n_subjects - 1) * error
@@ -146,7 +134,8 @@ def cluster_test(values, n_permutations=10000, seed=0):
         t over subjects at each time; a cluster is a run of times with t of one sign and two-sided p < .05; its mass is
         the sum of t; p = share of sign flips, the data among them, whose heaviest cluster is at least as heavy
 
-    By `mne.stats.permutation_cluster_1samp_test`. A cluster says that there is an effect, not exactly when.
+    By `mne.stats.permutation_cluster_1samp_test` (Maris & Oostenveld 2007, doi:10.1016/j.jneumeth.2007.03.024). A
+    cluster says that there is an effect, not exactly when.
 
     Parameters
     ----------
@@ -161,10 +150,6 @@ def cluster_test(values, n_permutations=10000, seed=0):
     array (n_times,)
         p of the cluster of each time, 1 outside of clusters. A time at which all subjects are 0 is in no cluster; one
         at which all have the same other value has an infinite t.
-
-    References
-    ----------
-    Maris & Oostenveld (2007), doi:10.1016/j.jneumeth.2007.03.024.
     """
     values = np.asarray(values, dtype=float)
     if values.ndim != 2 or len(values) < 2 or not np.isfinite(values).all():

@@ -18,7 +18,6 @@ from realnet.errors import InvalidInput
 from realnet.io import whole_file
 
 CHECKPOINT_SECONDS = 60  # between two checkpoints within an epoch; one is also written after every epoch
-
 LOSSES = ("loss_class", "loss_mse", "loss_contrastive", "loss_total")
 
 
@@ -49,8 +48,7 @@ def alignment_losses(model, images, labels, measured, beta, contrastive="spearma
 
     Returns
     -------
-    dict name -> scalar tensor
-        ``loss_class loss_mse loss_contrastive loss_total``; only the last is to be differentiated.
+    dict name (:data:`LOSSES`) -> scalar tensor; only the last is to be differentiated
     """
     inputs = normalise(images).contiguous(memory_format=torch.channels_last)
     with torch.autocast(images.device.type, dtype=torch.bfloat16, enabled=precision == "bfloat16"):
@@ -72,8 +70,7 @@ def alignment_losses(model, images, labels, measured, beta, contrastive="spearma
 
 def reuse_memory():
     """Keep freed memory in this process (glibc): requesting it anew takes a tenth of a training step on the CPU."""
-    mallopt = getattr(ctypes.CDLL(None), "mallopt", None)
-    if mallopt is not None:
+    if (mallopt := getattr(ctypes.CDLL(None), "mallopt", None)) is not None:
         mallopt(-4, 0)  # M_MMAP_MAX: no mapping of its own for a large tensor
         mallopt(-1, -1)  # M_TRIM_THRESHOLD: return nothing to the system
 
@@ -130,8 +127,6 @@ def align(
             raise InvalidInput(f"{len(shown)} images and {len(responses)} responses: expected equally many, at least 2")
     if settings.selection == "best_test_loss" and test is None:
         raise InvalidInput("selection best_test_loss needs test images and responses: give `test`, or select the last")
-    if not np.isfinite(np.asarray(targets)).all():
-        raise InvalidInput("the fMRI components contain NaN or infinite values: run notebooks/01_data.ipynb again")
     with cpu_threads(settings.threads):
         run = _Run(network, images, targets, settings, beta, seed, test, pick_device(device), checkpoint)
         if not run.restore():

@@ -40,10 +40,8 @@ def ceilings_of(rdms, dim):
 
 def add_ceilings(table, column, ceilings):
     """Add ``ceiling_lower`` and ``ceiling_upper`` from a dict value of ``column`` -> (lower, upper)."""
-    return table.assign(
-        ceiling_lower=table[column].map(lambda key: ceilings[key][0]),
-        ceiling_upper=table[column].map(lambda key: ceilings[key][1]),
-    )
+    lower, upper = (table[column].map(lambda key, end=end: ceilings[key][end]) for end in (0, 1))
+    return table.assign(ceiling_lower=lower, ceiling_upper=upper)
 
 
 def t_interval(values, level=0.95):

@@ -98,8 +98,7 @@ def read_experiment(root, people, name):
     for subject in correct.columns[correct.isna().any()][:1]:
         n = f"{correct[subject].notna().sum()} of {len(correct)} images of {name}"
         raise InvalidInput(f"{root}: {subject} decided on {n}, but all must decide on the same: get the file again")
-    subjects = sorted(table.subject[table.person].unique())
-    if not subjects:
+    if not (subjects := sorted(table.subject[table.person].unique())):
         raise MissingInput(f"{root}: {name} has decisions of networks, but of no person; see data/README.md")
     trials = table.drop_duplicates(["condition", "stimulus"]).sort_values(["condition", "stimulus"], ignore_index=True)
     trials = trials.assign(path=geirhos2021.find_images(root, trials))[["condition", "stimulus", "category", "path"]]
@@ -136,8 +135,7 @@ def consistency_table(study, experiment, right):
 
     Parameters
     ----------
-    study : realnet.settings.Study
-    experiment : Experiment
+    study, experiment : Study, Experiment
     right : dict Network -> bool (n_trials,), from :func:`decide_trials`
 
     Returns
@@ -163,11 +161,10 @@ def consistency_table(study, experiment, right):
             others = np.where(np.arange(len(subjects)) == i - n, np.nan, kappa[c, i])
             rows.append({**about, "metric": "kappa", "value": np.nanmean(others)})
     # conditions weigh alike, as in the original, and then people
-    about = {"condition": "mean"}
-    found, samples = accuracy[:, :n].mean(0), accuracies[:, :, :n].mean(1)
+    found, samples, about = accuracy[:, :n].mean(0), accuracies[:, :, :n].mean(1), {"condition": "mean"}
     rows += measure_rows(networks, "accuracy16", found, samples, inference, about)
-    about = {"condition": "mean", "subject": "mean"}
-    rows += measure_rows(networks, "kappa", kappa[:, :n].mean((0, 2)), kappas[:, :, :n].mean((1, 3)), inference, about)
+    found, samples, about = kappa[:, :n].mean((0, 2)), kappas[:, :, :n].mean((1, 3)), about | {"subject": "mean"}
+    rows += measure_rows(networks, "kappa", found, samples, inference, about)
     ceilings = _ceilings(kappa[:, n:], kappas[:, :, n:], [*conditions, "mean"], inference.level)
     ceiling = dict(zip(("value", "lower", "upper"), ceilings.loc["mean"], strict=True))
     rows.append({"model": "human", **about, "metric": "kappa", **ceiling})
@@ -178,10 +175,8 @@ def consistency_table(study, experiment, right):
 
 
 def _by_image(trials, correct, n_people):
-    """Trials as (n_images, n_conditions, 1 + n + n x n_people): shown, right, and right together with each person.
-
-    An image that is shown in several conditions is one image, which a resample draws or does not.
-    """
+    """Trials as (n_images, n_conditions, 1 + n + n x n_people): shown, right, and right together with each person."""
+    # an image that is shown in several conditions is one image, which a resample draws or does not
     images, i = np.unique(trials.stimulus.to_numpy(), return_inverse=True)
     conditions, c = np.unique(trials.condition.to_numpy(), return_inverse=True)
     together = (correct[:, None] & correct[-n_people:]).reshape(-1, len(trials))

@@ -23,11 +23,8 @@ def dimension_table(study, networks):
     features = load_prepared(study, "things_dimensions_rdms", "things")
     models = load_model_rdms(study, "things", networks)
     names = features.dimension.values.astype(str).tolist()
-    partial = xr.DataArray(
-        partial_spearman(models.values, FeatureRDMs(features)) ** 2,
-        dims=("network", "layer", "dimension"),
-        coords={"network": models.network.values, "layer": models.layer.values, "dimension": names},
-    )
+    coordinates = {"network": models.network.values, "layer": models.layer.values, "dimension": names}
+    partial = xr.DataArray(partial_spearman(models.values, FeatureRDMs(features)) ** 2, coordinates, list(coordinates))
     about, inference = {"dataset": "things_dimensions", "stimulus_set": "things"}, study.inference
     table = tidy(partial, networks, metric="partial_rho2", **about)
     options = {"n_bootstraps": inference.n_bootstraps, "seed": inference.seed}
@@ -59,14 +56,12 @@ def beside_truth(table, truth):
 
     Parameters
     ----------
-    table : DataFrame of :func:`dimension_table`
-    truth : DataFrame ``dimension weight beyond_categories``
+    table, truth : DataFrame of :func:`dimension_table`, DataFrame ``dimension weight beyond_categories``
 
     Returns
     -------
     DataFrame
-        One row per dimension: ``weight`` and ``beyond_categories`` (planted), and the change of ``partial_rho2`` of
-        ReAlnet against each reference, largest first.
+        Per dimension what was planted and the change of ``partial_rho2`` against each reference, largest first.
     """
     changes = table[(table.metric == "difference") & (table.model == "realnet")]
     changes = changes.pivot(index="dimension", columns="reference", values="value").add_prefix("change against ")

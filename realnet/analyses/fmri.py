@@ -35,8 +35,7 @@ def similarity_table(study, dataset, stimulus_set, brains, networks):
 
     Parameters
     ----------
-    brains : DataArray (subject, roi, pair)
-    networks : sequence of realnet.settings.Network
+    brains, networks : DataArray (subject, roi, pair), sequence of realnet.settings.Network
 
     Returns
     -------
@@ -48,10 +47,8 @@ def similarity_table(study, dataset, stimulus_set, brains, networks):
     models = load_model_rdms(study, stimulus_set, networks)
     rho = compare_rdms(models, brains)
     best = rho.max("layer").expand_dims(layer=[BEST])
-    chosen = [
-        crossvalidated_best_layer(models.sel(network=n.stem).values, brains.values, seed=study.inference.seed)[0]
-        for n in networks
-    ]
+    layers, seed = [models.sel(network=n.stem).values for n in networks], study.inference.seed
+    chosen = [crossvalidated_best_layer(rdms, brains.values, seed=seed)[0] for rdms in layers]
     crossvalidated = best.copy(data=np.reshape(chosen, best.transpose("layer", "network", "subject", "roi").shape))
     rho = xr.concat([rho, best, crossvalidated.assign_coords(layer=[CROSSVALIDATED])], dim="layer", join="exact")
     table = tidy(rho, networks, metric="rho", dataset=dataset, stimulus_set=stimulus_set)
@@ -63,8 +60,7 @@ def fmri_differences(study, dataset, stimulus_set, brains, networks, within):
 
     Parameters
     ----------
-    brains : DataArray (subject, roi, pair)
-    networks : sequence of realnet.settings.Network
+    brains, networks : DataArray (subject, roi, pair), sequence of realnet.settings.Network
         ReAlnet and shuffled are compared with CORnet and with the Control of the same subject and seed.
     within : bool
         Compare each network with the subject it was trained on, not with every subject of the dataset.
@@ -82,13 +78,10 @@ def fmri_differences(study, dataset, stimulus_set, brains, networks, within):
         subjects (:func:`realnet.statistics.generalise_to_subjects`).
     """
     models = load_model_rdms(study, stimulus_set, networks)
-    inference, n_pairs = study.inference, models.sizes["pair"]
-    samples = bootstrap_similarities(
-        models.values.reshape(-1, n_pairs),
-        brains.values.reshape(-1, n_pairs),
-        n_bootstraps=inference.n_bootstraps,
-        seed=inference.seed,
-    ).reshape(-1, *models.shape[:-1], *brains.shape[:-1])
+    inference = study.inference
+    rdms = [array.values.reshape(-1, models.sizes["pair"]) for array in (models, brains)]
+    samples = bootstrap_similarities(*rdms, inference.n_bootstraps, inference.seed)
+    samples = samples.reshape(-1, *models.shape[:-1], *brains.shape[:-1])
     samples = np.moveaxis(samples, 3, 4)  # (bootstrap, network, layer, roi, subject)
     observed = compare_rdms(models, brains).transpose("network", "layer", "roi", "subject").values
     stems, subjects = [n.stem for n in networks], brains.subject.values.astype(str).tolist()
@@ -118,9 +111,8 @@ def _difference_rows(new, old, infer, layers, rois, level, **about):
 
     ``infer(values, samples, level)`` gives values, lower and upper ends of their intervals, and p.
     """
-    best, each = (
-        infer(*(a - b for a, b in zip(choose(new), choose(old), strict=True)), level) for choose in (_at_best, _at_each)
-    )
+    best = infer(*(a - b for a, b in zip(_at_best(new), _at_best(old), strict=True)), level)
+    each = infer(*(a - b for a, b in zip(_at_each(new), _at_each(old), strict=True)), level)
     base = infer(*_at_best(old), level)[0]
     base_lower = infer(*_at_each(old), 1 - (1 - level) / len(layers))[1][:-1].max(axis=0)
     ratio = improvement(base + best[0], base, lower=base_lower)

@@ -19,8 +19,7 @@ def load_if_present(study):
 
     Returns
     -------
-    (Dataset or None, str)
-        As :func:`realnet.datasets.objects92.load` returns it, and a sentence that says whether it is there.
+    Dataset of :func:`realnet.datasets.objects92.load` or None, and a sentence (str) that says whether it is there
     """
     try:
         objects = objects92.load(os.environ.get("REALNET_DATA", real_folder(study, "objects92")))
@@ -44,8 +43,7 @@ def objects92_table(objects, networks):
 
     Parameters
     ----------
-    objects : Dataset
-    networks : dict name -> (network, layers)
+    objects, networks : Dataset, dict name -> (network, layers)
 
     Returns
     -------

@@ -24,8 +24,7 @@ def summary_table(study):
     Returns
     -------
     DataFrame
-        ``question``, ``reference``, ``metric`` (what ``value`` is), ``value``, ``found`` of ``n`` (subjects, networks,
-        times or dimensions that show it) and ``detail``.
+        ``question reference metric value detail``, and ``found`` of ``n`` (subjects, networks, times or dimensions).
     """
     rows, mean = [], "metric == 'difference' and roi == 'mean' and reference == @reference"
     for reference in REFERENCES:

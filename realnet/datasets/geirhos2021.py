@@ -56,10 +56,9 @@ def load(root, experiment=None):
     valid = [r == NO_RESPONSE or r in known[e] for r, e in zip(table.object_response, table.experiment, strict=True)]
     twice = table.duplicated(["experiment", "subject", "condition", "stimulus"])
     for row in table[twice | ~np.array(valid)].head(1).itertuples():
-        raise InvalidInput(
-            f"{root}: {row.subject} of {row.experiment} has {row.object_response!r} in trial {row.trial} for the image"
-            f" {row.stimulus} in condition {row.condition}; expected a category or {NO_RESPONSE!r}, once per image"
-        )
+        found = f"{row.object_response!r} in trial {row.trial} for {row.stimulus} in condition {row.condition}"
+        expected = f"a category or {NO_RESPONSE!r}, once per image"
+        raise InvalidInput(f"{root}: {row.subject} of {row.experiment} has {found}; expected {expected}")
     return table
 
 

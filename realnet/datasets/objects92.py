@@ -22,9 +22,7 @@ REFERENCES = {"hIT": "hITvisStim_316vx", "mIT": "mIT_674neurons"}
 
 
 def load(root):
-    """Images, categories and RDMs.
-
-    ``root`` holds ``Kriegeskorte_Neuron2008_supplementalData.mat`` and ``92/target_fmri.mat``, at any depth.
+    """Images, categories and RDMs below ``root`` (``Kriegeskorte_..._supplementalData.mat``, ``92/target_fmri.mat``).
 
     Returns
     -------
@@ -55,19 +53,13 @@ def load(root):
                        "reference": list(REFERENCES), "region": list(REGIONS),
                        "subject": [f"sub-{i + 1:02d}" for i in range(15)]}  # fmt: skip
         data = data.assign_coords(coordinates).set_coords("category").assign_attrs(dataset="objects92")
-    return data.assign(human_rdms=(("region", "subject", "pair"), _read_human_rdms(fmri[0])))
-
-
-def _read_human_rdms(path):
-    """(2 regions, 15 people, 4186 pairs) float64, from square RDMs in a MATLAB v7.3 file."""
-    with _reading(path, "symmetric fMRI RDMs without NaN, 92 x 92 x 15"), h5py.File(path, "r") as file:
+    with _reading(fmri[0], "symmetric fMRI RDMs without NaN, 92 x 92 x 15"), h5py.File(fmri[0], "r") as file:
         squares = np.stack([np.moveaxis(file[f"{region}_RDMs"][()], -1, 0) for region in REGIONS])
-        valid = ((squares >= 0) & (squares < np.inf)).all() and np.allclose(
-            squares, squares.swapaxes(-1, -2), atol=1e-9
-        )
-        if squares.shape != (2, 15, 92, 92) or not valid:
+        symmetric = np.allclose(squares, squares.swapaxes(-1, -2), atol=1e-9)  # False where one is NaN
+        if squares.shape != (2, 15, 92, 92) or not symmetric or squares.min() < 0 or squares.max() == np.inf:
             raise ValueError(f"these are {squares.shape}, or damaged")
-    return np.array([[squareform(square, checks=False) for square in region] for region in squares])
+    human_rdms = np.array([[squareform(square, checks=False) for square in region] for region in squares])
+    return data.assign(human_rdms=(("region", "subject", "pair"), human_rdms))
 
 
 @contextmanager

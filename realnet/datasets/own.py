@@ -27,9 +27,7 @@ def load(root, subject, split):
 
     Parameters
     ----------
-    root : path
-    subject : int or str, such as ``1`` or ``"sub-01"``
-    split : str
+    root, subject, split : path, int or str such as ``1`` or ``"sub-01"``, str
 
     Returns
     -------

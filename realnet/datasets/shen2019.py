@@ -46,8 +46,7 @@ def load(root, subject, split, *, mean=True):
     subject : int or str
         1-3 or ``sub-01``.
     split : {"training", "natural", "shapes", "letters"}
-    mean : bool
-        Whether to average over repeats.
+    mean : bool, whether to average over repeats
 
     Returns
     -------

@@ -36,17 +36,14 @@ def load(root):
         if not names_fit or not np.isfinite(weights).all():
             raise ValueError("a name is there twice or empty, or a weight is not finite")
     except (KeyError, ValueError) as error:
-        raise InvalidInput(
-            f"{path}: expected a finite weight per line of {items.name} (column uniqueID) and line of {labels.name},"
-            f" but {error}; fetch the three files again"
-        ) from error
+        expected = f"a finite weight per line of {items.name} (column uniqueID) and line of {labels.name}"
+        raise InvalidInput(f"{path}: expected {expected}, but {error}; fetch the three files again") from error
     return data
 
 
 def for_concepts(dimensions, concepts):
     """Rows of ``dimensions`` (concept, dimension) by name, in the order of ``concepts``, where one may come twice."""
-    missing = [name for name in concepts if name not in dimensions.indexes["concept"]]
-    if missing:
+    if missing := [name for name in concepts if name not in dimensions.indexes["concept"]]:
         raise InvalidInput(f"object dimensions: expected a row per concept of the EEG, but {missing[:5]} have none")
     return dimensions.sel(concept=list(concepts))
 

@@ -122,10 +122,8 @@ def load(root, subject, split="test", *, window=None):
         if eeg.dtype.kind not in "fiu" or eeg.size == 0 or not np.abs(eeg.values).max() < 1e6:
             raise ValueError(f"{eeg.shape} samples of {eeg.dtype} are there, or one is NaN or above 1e6")
     except (KeyError, ValueError, TypeError) as error:
-        raise InvalidInput(
-            f"{path}: expected EEG of the {len(metadata)} images of image_metadata.npy x repeats x {len(CHANNELS)}"
-            f" channels x rising times, some between {window or 'any two'} s, but {error}; fetch it again"
-        ) from error
+        shape = f"{len(metadata)} images x repeats x {len(CHANNELS)} channels x rising times"
+        raise InvalidInput(f"{path}: expected {shape} ({window or 'any'} s), but {error}; fetch it again") from error
     return eeg
 
 

@@ -7,8 +7,7 @@ from realnet.figures import style
 from realnet.figures.fmri import SIGNIFICANT_KEY, draw_forest, draw_groups
 from realnet.figures.style import as_images, show_image
 
-#: Inches between two dimensions in a list of them.
-ROW = 0.21
+ROW = 0.21  # inches between two dimensions in a list of them
 
 
 def plot_dimensions(table, layer="IT"):

@@ -32,8 +32,7 @@ def plot_decoding(rdms):
 def plot_eeg_similarity(table):
     """Similarity of each layer with the EEG over time: mean and SEM over subjects, one panel per layer (figure 4A).
 
-    Networks of one kind are averaged for each subject first. Marks above the curves: ReAlnet differs from a reference,
-    p < .05 (cluster-corrected over time), open where it is less similar.
+    Networks of one kind are averaged for each subject. Marks: p < .05 (cluster-corrected), open where less similar.
 
     Parameters
     ----------
@@ -94,12 +93,11 @@ def _draw_significance(panels, table):
 def plot_eeg_improvement(table):
     """Improvement of ReAlnet over each reference over time, in per cent, one panel per layer (figure 4B).
 
-    A gap in a line: the reference is not clearly above 0 at that time, so that there is no ratio.
-
     Parameters
     ----------
     table : DataFrame
-        Rows ``improvement`` (a ratio) of ``realnet``: columns ``reference layer time value``; ``time`` in s.
+        Rows ``improvement`` (a ratio, missing where the reference is not clearly above 0: a gap in the line) of
+        ``realnet``: columns ``reference layer time value``; ``time`` in s.
     """
     rows = style.select(table, "plot_eeg_improvement", ("layer", "time"), metric="improvement", model="realnet")
     layers, styles = style.ordered(rows.layer, style.LAYERS), style.styles_in(rows.reference, style.REFERENCES)

@@ -46,8 +46,7 @@ def draw_groups(axes, rows, column, names, by, styles, width=0.62, size=5, lines
             axes.plot(missing, 0.025 + 0 * missing, **style.dot_style(look, filled=False), clip_on=False, zorder=4,
                       transform=axes.get_xaxis_transform(), label=f"{look.label} {NO_RATIO}")  # fmt: skip
     axes.axhline(0, **style.ZERO)
-    axes.set_xticks(range(len(names)), names)
-    axes.set_xlim(-0.5, len(names) - 0.5)
+    axes.set(xticks=range(len(names)), xticklabels=names, xlim=(-0.5, len(names) - 0.5))
 
 
 def draw_forest(axes, rows, column, names, by, styles, width=0.36):
@@ -69,8 +68,7 @@ def draw_forest(axes, rows, column, names, by, styles, width=0.36):
     axes.axvline(0, **style.ZERO)
     axes.margins(x=0.1)
     axes.locator_params(axis="x", nbins=4)
-    axes.set_yticks(range(len(names)), names)
-    axes.set_ylim(len(names) - 0.5, -0.5)
+    axes.set(yticks=range(len(names)), yticklabels=names, ylim=(len(names) - 0.5, -0.5))
 
 
 def plot_reliability(table):
@@ -100,8 +98,8 @@ def plot_reliability(table):
 def plot_fmri_similarity(table, stimulus_set, title=None):
     """Similarity of the networks with each region, at the best layer (figures 1B, 2A, 2B, 3A).
 
-    Each dot is one subject and network; thin lines join the networks aligned with one subject; bars are means over
-    dots; the band is the noise ceiling of the dataset.
+    Dots are subjects and networks, lines join networks aligned with one subject, bars are means, the band is the noise
+    ceiling of the dataset.
 
     Parameters
     ----------
@@ -128,8 +126,8 @@ def draw_fmri(axes, table, stimulus_set, who):
     shifts, cornet = dict(zip(styles, style.offsets(len(styles)), strict=True)), rows[rows.trained_on == ""]
     for (subject, *_), path in rows[rows.trained_on != ""].groupby(["subject", "trained_on", "seed"]):
         path = pd.concat([path, cornet[cornet.subject == subject]])
-        path = path.pivot_table(index="model", columns="roi", values="value").reindex(index=styles, columns=rois)
-        path = path.dropna(how="all")
+        path = path.pivot_table(index="model", columns="roi", values="value")
+        path = path.reindex(index=styles, columns=rois).dropna(how="all")
         x = path.index.map(shifts).to_numpy()[:, None] + np.arange(len(rois))
         axes.plot(x, path, color="#9a9a9a", linewidth=0.7)
     axes.set(xlabel=REGION, ylabel=style.RHO)
@@ -164,13 +162,11 @@ def plot_layers(table, stimulus_set):
 def plot_improvement(table, stimulus_sets):
     """Improvement of ReAlnet over each reference by region, in per cent: one dot per subject, bars are means (1C).
 
-    Open markers on the lower edge: the reference is not clearly above 0, so that there is no ratio.
-
     Parameters
     ----------
     table : DataFrame
         ``metric`` ``improvement`` (a ratio), ``model`` ``realnet``; columns ``subject reference roi stimulus_set
-        value``.
+        value``. Missing ratios (reference not clearly above 0) are open markers on the lower edge.
     stimulus_sets : sequence of str
         One panel each.
     """
@@ -184,8 +180,8 @@ def plot_improvement(table, stimulus_sets):
         panel.set_title(SETS.get(images, images))
         panel.margins(y=0.12)
     missing = Line2D([], [], color="#333333", marker="o", mfc="white", ls="none", label=f"Open: {NO_RATIO}")
-    handles = [missing] * bool(pd.concat(parts).value.isna().any())
-    return style.legend_below(figure, style.keys(styles, "ReAlnet {}", linestyle="none") + handles)
+    handles = style.keys(styles, "ReAlnet {}", linestyle="none")
+    return style.legend_below(figure, handles + [missing] * bool(pd.concat(parts).value.isna().any()))
 
 
 def plot_differences(table, title=None):

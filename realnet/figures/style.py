@@ -7,10 +7,10 @@ import matplotlib.pyplot as plt
 import numpy as np
 from matplotlib.lines import Line2D
 from matplotlib.patches import Patch
-from scipy.spatial.distance import squareform
 
 from realnet.errors import InvalidInput
 from realnet.io import whole_file
+from realnet.rdm import square
 
 WIDTH = 7.2  # of every figure in inches: the text column of the book
 
@@ -139,8 +139,7 @@ def save_figure(study, name, figure, simulated=None):
 
     Parameters
     ----------
-    study : Study, or any object with ``results`` (folder) and ``simulated`` (None for real recordings)
-    name, figure : str, Figure
+    study, name, figure : Study, str, Figure
     simulated : bool, optional
         Whether to mark the figure as one of simulated data; otherwise the study decides.
 
@@ -209,11 +208,10 @@ def plot_rdms(rdms, names, title=None):
     rdms = np.atleast_2d(np.asarray(rdms, dtype=float))
     n_columns = min(4, len(rdms))
     side = min(3.2, (WIDTH - 1.1) / n_columns)
-    n_stimuli = round((1 + np.sqrt(1 + 8 * rdms.shape[-1])) / 2)
-    label = f"{n_stimuli} images"
+    matrices = square(rdms)
+    label = f"{matrices.shape[-1]} images"
     figure, axes = panel_grid(len(rdms), n_columns, side + 0.35, label, label, extra=0.6 if title else 0.3)
-    for panel, rdm, name in zip(axes, rdms, names, strict=True):
-        matrix = squareform(rdm)
+    for panel, matrix, name in zip(axes, matrices, names, strict=True):
         np.fill_diagonal(matrix, np.nan)  # an image with itself is not a pair
         image = panel.imshow(matrix, vmin=np.nanmin(rdms), vmax=np.nanmax(rdms), interpolation="nearest")
         panel.set(title=name, xticks=[], yticks=[])
