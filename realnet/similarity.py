@@ -194,9 +194,8 @@ def improvement(new, reference, lower=None):
 
     Parameters
     ----------
-    new, reference : array, similarities
-    lower : array, optional
-        Lower bound of the reference (default: the reference), as of its confidence interval, that must be above 0.
+    new, reference, lower : array, similarities
+        ``lower`` end of the reference's confidence interval (default: the reference itself), which must be above 0.
 
     Returns
     -------

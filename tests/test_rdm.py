@@ -100,12 +100,6 @@ def test_a_pattern_that_is_not_finite_is_refused_and_named(patterns, value):
         rdms.correlation_rdm(stack)
 
 
-@pytest.mark.parametrize("shape", [(5,), (1, 9), (5, 1), (3, 1, 9)])
-def test_patterns_without_two_stimuli_and_two_features_are_refused(shape):
-    with pytest.raises(InvalidInput, match="n_stimuli, n_features"):
-        rdms.correlation_rdm(np.zeros(shape))
-
-
 def test_difference_rdm_is_the_absolute_difference():
     values = np.random.default_rng(4).normal(size=(3, 9))
     expected = [pdist(row[:, None], "cityblock") for row in values]

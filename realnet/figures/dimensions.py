@@ -88,10 +88,7 @@ def plot_dimension_images(images, values, names, n=5):
     Parameters
     ----------
     images : uint8 array (N, H, W, 3) or tensor (N, 3, H, W)
-    values : array (N, n_dims)
-        Of each image on each dimension.
-    names : sequence of str (n_dims,)
-    n : int
+    values, names, n : array (N, n_dims), sequence of str (n_dims,), int
     """
     images, values = as_images(images, "plot_dimension_images"), np.asarray(values, dtype=float)
     if len(values) != len(images):
