@@ -52,8 +52,7 @@ def component_scores(training, test, n_components, *, voxel_scaling="zscore", co
     training, test : array (n_stimuli, n_voxels), (n_test_stimuli, n_voxels)
         Means and standard deviations (SD) of all scalings are those of the training responses.
     n_components : int
-    voxel_scaling : {"zscore", "none"}
-        Divide every voxel by its SD, or not.
+    voxel_scaling : {"zscore", "none"}, divide every voxel by its SD or not
     component_scaling : {"zscore", "global", "none"}
         Divide every component by its SD, all by the SD over all scores (their relative sizes stay), or not. The paper
         states neither scaling, which decides how much each component weighs in the mean squared error.

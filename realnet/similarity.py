@@ -137,8 +137,7 @@ def noise_ceiling(subject_rdms):
 
     Parameters
     ----------
-    subject_rdms : array (n_subjects, n_pairs)
-        Two subjects or more, averaged as they are, not as ranks.
+    subject_rdms : array (n_subjects, n_pairs), of two subjects or more, averaged as they are, not as ranks
 
     Returns
     -------

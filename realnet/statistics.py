@@ -29,8 +29,7 @@ def bootstrap_similarities(model_rdms, brain_rdms, n_bootstraps=1000, seed=0):
 
     Returns
     -------
-    array (n_bootstraps, n_models, n_brains)
-        NaN where an RDM is constant over a resample.
+    array (n_bootstraps, n_models, n_brains), NaN where an RDM is constant over a resample
     """
     check_same_stimuli(model_rdms, brain_rdms)
     models, brains = np.atleast_2d(model_rdms), np.atleast_2d(brain_rdms)
@@ -44,8 +43,7 @@ def bootstrap_partial_spearman(rdms, feature_rdms, n_bootstraps=1000, seed=0):
     ----------
     rdms : array (n_pairs,) or (n_rdms, n_pairs)
     feature_rdms : array (n_features, n_pairs), or `realnet.similarity.FeatureRDMs`
-    n_bootstraps, seed : int
-        The resamples are those of `bootstrap_similarities` with the same seed.
+    n_bootstraps, seed : int; the resamples are those of `bootstrap_similarities` with the same seed
 
     Returns
     -------
@@ -135,8 +133,7 @@ def cluster_test(values, n_permutations=10000, seed=0):
 
     Parameters
     ----------
-    values : array (n_subjects, n_times)
-        Differences of two subjects or more.
+    values : array (n_subjects, n_times), differences of two subjects or more
     n_permutations : int
         All 2^(n_subjects - 1) sign flips (a flip and its opposite have the same mass) where they are at most so many,
         else so many different ones at random, with ``seed``.

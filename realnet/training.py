@@ -102,8 +102,7 @@ def align(
 
     Parameters
     ----------
-    network : CORnetS
-        The pretrained network, which also gives the labels; it is changed in place.
+    network : CORnetS, pretrained, which also gives the labels; it is changed in place
     images, targets : uint8 tensor (n_images, 3, size, size), fMRI components (n_images, n_components)
     settings : realnet.settings.TrainingSettings
     beta, seed : float, int
@@ -112,8 +111,7 @@ def align(
         Their losses are logged after every epoch; ``settings.selection`` ``best_test_loss`` selects an epoch by them.
     checkpoint : path, optional
         Written during training and resumed, bit-identical on the same machine; the caller removes it.
-    progress : bool
-        Print about one line per minute on stderr; nothing in the first minute.
+    progress : bool, print about one line per minute on stderr, and nothing in the first minute
 
     Returns
     -------

@@ -41,10 +41,8 @@ def load(root, subject, split, *, mean=True):
 
     Parameters
     ----------
-    root : path
-        Folder that holds the published files under their published names, at any depth.
-    subject : int or str
-        1-3 or ``sub-01``.
+    root : path of a folder that holds the published files under their published names, at any depth
+    subject : int or str, 1-3 or ``sub-01``
     split : {"training", "natural", "shapes", "letters"}
     mean : bool, whether to average over repeats
 

@@ -116,8 +116,7 @@ def plot_dimension_layers(table, dimensions):
     ----------
     table : DataFrame
         ``metric`` ``partial_rho2``, columns ``model layer dimension value``.
-    dimensions : sequence of str
-        One panel each.
+    dimensions : sequence of str, one panel each
     """
     rows = style.select(table, "plot_dimension_layers", ("layer",), metric="partial_rho2", model=style.MAIN)
     layers, styles = style.ordered(rows.layer, style.LAYERS), style.styles_in(rows.model)

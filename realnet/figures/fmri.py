@@ -167,8 +167,7 @@ def plot_improvement(table, stimulus_sets):
     table : DataFrame
         ``metric`` ``improvement`` (a ratio), ``model`` ``realnet``; columns ``subject reference roi stimulus_set
         value``. Missing ratios (reference not clearly above 0) are open markers on the lower edge.
-    stimulus_sets : sequence of str
-        One panel each.
+    stimulus_sets : sequence of str, one panel each
     """
     rows = style.select(table, "plot_improvement", ("subject", "roi"), metric="improvement", model="realnet")
     rows = rows[rows.subject != "mean"].assign(value=100 * rows.value)

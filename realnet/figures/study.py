@@ -128,8 +128,7 @@ def plot_headline(fmri, eeg, dimensions, n_dimensions=14):
     fmri, eeg, dimensions : DataFrame
         As ``plot_fmri_similarity`` (each network with the subject it is aligned with), ``plot_eeg_similarity`` and
         ``plot_dimension_changes`` take them; dimensions are drawn against CORnet.
-    n_dimensions : int
-        So many at most: half that rise most, half that fall most.
+    n_dimensions : int, so many at most: half that rise most, half that fall most
     """
     changes, names = select_changes(dimensions, "plot_headline")
     if len(names) > n_dimensions:
