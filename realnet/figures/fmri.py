@@ -76,8 +76,7 @@ def plot_reliability(table):
 
     Parameters
     ----------
-    table : DataFrame
-        ``metric`` ``reliability``; columns ``dataset stimulus_set subject roi value``.
+    table : DataFrame, ``metric`` ``reliability``, columns ``dataset stimulus_set subject roi value``
     """
     rows = style.select(table, "plot_reliability", ("dataset", "stimulus_set", "subject", "roi"), metric="reliability")
     groups, rois = list(rows.groupby(["dataset", "stimulus_set"], sort=False)), style.ordered(rows.roi, ROIS)
