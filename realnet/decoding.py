@@ -26,8 +26,7 @@ def decoding_rdm(epochs, *, n_average=5, n_folds=5, n_repeats=2, seed=0, n_threa
     ----------
     epochs : array (n_stimuli, n_repeats_of_stimulus, n_channels, n_times)
         Single trials; as C is fixed, the scale matters (THINGS EEG2 is noise-normalised).
-    n_average : int
-        Trials per pseudo-trial; trials left over are dropped, different ones in each repeat.
+    n_average : int, trials per pseudo-trial; trials left over are dropped, different ones in each repeat
     n_folds, n_repeats, seed : int
         Folds of the cross-validation, and how often shuffling, averaging and validation are repeated.
     n_threads : int, optional; it changes no result. Default: that of numba (all cores, or NUMBA_NUM_THREADS)

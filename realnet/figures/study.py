@@ -10,8 +10,7 @@ from realnet.figures.dimensions import draw_dimension_changes, select_changes
 from realnet.figures.eeg import TIME, draw_eeg
 from realnet.figures.fmri import ROIS, SIGNIFICANT_KEY, draw_fmri, subject_styles
 
-#: Title of each loss and its unit.
-LOSSES = {
+LOSSES = {  # title and unit
     "loss_class": ("Classification", "Cross-entropy (nats)"),
     "loss_mse": ("Mean squared error", "Squared component units"),
     "loss_contrastive": ("Contrastive loss", "1 - r, own minus others"),
