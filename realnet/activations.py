@@ -59,8 +59,7 @@ def prepare_arrays(images, image_size):
 
 def normalise(images):
     """uint8 (N, 3, height, width) -> float32 with ImageNet's mean 0 and standard deviation 1 per colour."""
-    mean = torch.tensor(IMAGENET_MEAN, device=images.device).view(3, 1, 1)
-    std = torch.tensor(IMAGENET_STD, device=images.device).view(3, 1, 1)
+    mean, std = (torch.tensor(x, device=images.device).view(3, 1, 1) for x in (IMAGENET_MEAN, IMAGENET_STD))
     return images.to(torch.float32, copy=True).div_(255).sub_(mean).div_(std)
 
 

@@ -20,11 +20,9 @@ class ReAlnet(nn.Module):
 
     Parameters
     ----------
-    network : CORnetS
-        Trained together with the encoder; stored as ``self.realnet``, its key in the authors' files.
+    network : CORnetS, trained together with the encoder; stored as ``self.realnet``, its key in the authors' files
     n_targets, n_hidden, image_size : int
-    layers : sequence of str
-        The layers that are read out: all four in the paper, a subset in the ablation.
+    layers : sequence of str, those that are read out: all four in the paper, a subset in the ablation
     """
 
     def __init__(self, network, n_targets=1024, n_hidden=128, image_size=224, layers=LAYERS):
@@ -146,8 +144,7 @@ def load_realnet(path):
 
     Returns
     -------
-    CORnetS
-        Without the encoder's readouts.
+    CORnetS, without the encoder's readouts
     """
     if Path(path).suffix == ".safetensors":
         try:

@@ -33,16 +33,14 @@ def classify_files(networks, paths, image_size, decide, chunk=2000, device="auto
 
     Parameters
     ----------
-    networks : dict name -> callable that returns the network
-        Called once per chunk, so that one network is in memory.
+    networks : dict name -> callable that returns the network, called once per chunk so that one is in memory
     paths : sequence of paths
     image_size : int
         Whole images are resized to a square as in the alignment; cropping the middle, as usual on ImageNet, makes
         CORnet-S a little more accurate.
     decide : callable (probabilities (n, n_classes), rows slice) -> array (n, ...)
         What is kept of the probabilities of ``paths[rows]``.
-    chunk : int
-        Images in memory at once; 2000 are 0.3 GB at 224 pixels.
+    chunk : int, images in memory at once; 2000 are 0.3 GB at 224 pixels
     """
     device = pick_device(device)
     # on a CPU small batches stay in its cache: twice as fast as 100 at 224 pixels
@@ -96,8 +94,7 @@ def error_consistency(p_a, p_b, p_both):
 
     Parameters
     ----------
-    p_a, p_b, p_both : float or array
-        Accuracies on the same trials, and the share of trials on which both are right.
+    p_a, p_b, p_both : float or array, accuracies on the same trials, and share of trials on which both are right
     """
     observed = 1 - p_a - p_b + 2 * p_both
     expected = p_a * p_b + (1 - p_a) * (1 - p_b)

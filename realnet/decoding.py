@@ -26,12 +26,10 @@ def decoding_rdm(epochs, *, n_average=5, n_folds=5, n_repeats=2, seed=0, n_threa
     ----------
     epochs : array (n_stimuli, n_repeats_of_stimulus, n_channels, n_times)
         Single trials; as C is fixed, the scale matters (THINGS EEG2 is noise-normalised).
-    n_average : int
-        Trials per pseudo-trial; trials left over are dropped, different ones in each repeat.
+    n_average : int, trials per pseudo-trial; trials left over are dropped, different ones in each repeat
     n_folds, n_repeats, seed : int
         Folds of the cross-validation, and how often shuffling, averaging and validation are repeated.
-    n_threads : int, optional
-        It changes no result. Default: that of numba (all cores, or NUMBA_NUM_THREADS).
+    n_threads : int, optional; it changes no result. Default: that of numba (all cores, or NUMBA_NUM_THREADS)
 
     Returns
     -------
@@ -71,8 +69,7 @@ def make_folds(n_pseudo_trials, n_folds):
         [0, C] for the first stimulus, [-C, 0] for the second, [0, 0] for test samples and padding.
     weight : array of int (n_folds,)
         Points for a correct prediction: as in neurora, folds of different size count the same.
-    perfect : int
-        Points if all predictions are correct.
+    perfect : int, points if all predictions are correct
     """
     n_samples = 2 * n_pseudo_trials
     labels = np.repeat([0, 1], n_pseudo_trials)

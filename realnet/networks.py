@@ -58,8 +58,7 @@ def train_network(study, network, device="auto", progress=True):
 
     Returns
     -------
-    model : ReAlnet
-        ``cornet`` is not trained: the pretrained CORnetS. ``shuffled`` is trained on shuffled image-response pairs.
+    model : ReAlnet, trained on shuffled pairs for ``shuffled``; the pretrained CORnetS, not trained, for ``cornet``
     history : DataFrame ``epoch split metric value``
     """
     pretrained = load_pretrained(study)

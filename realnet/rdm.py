@@ -33,8 +33,6 @@ def correlation_rdm(patterns, *, block=4096, dtype="float64"):
     """
     # a torch tensor may be on a GPU or have a gradient
     patterns = np.asarray(patterns.detach().cpu() if hasattr(patterns, "detach") else patterns)
-    if patterns.ndim < 2 or min(patterns.shape[-2:]) < 2:
-        raise InvalidInput(f"patterns must be (..., n_stimuli, n_features), two or more of both, not {patterns.shape}")
     n_stimuli = patterns.shape[-2]
     rdm = np.empty((*patterns.shape[:-2], n_stimuli * (n_stimuli - 1) // 2))
     for index in np.ndindex(patterns.shape[:-2]):

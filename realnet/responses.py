@@ -36,13 +36,12 @@ def compute_targets(study, subject):
     responses = [data.responses.values[:, voxels] for data in (training, test)]
     scaling = {"voxel_scaling": settings.voxel_scaling, "component_scaling": settings.component_scaling}
     scores, test_scores, explained = component_scores(*responses, settings.n_components, **scaling)
-    return xr.Dataset(
-        {"components": (("stimulus", "component"), scores),
-         "test_components": (("test_stimulus", "component"), test_scores)},
-        coords={"stimulus": training.stimulus.values, "test_stimulus": test.stimulus.values,
-                "component": np.arange(settings.n_components)},
-        attrs={"explained_variance": float(explained.sum()), "n_voxels": int(voxels.sum())},
-    )  # fmt: skip
+    coordinates = {"stimulus": training.stimulus.values, "test_stimulus": test.stimulus.values}
+    about = {"explained_variance": float(explained.sum()), "n_voxels": int(voxels.sum())}
+    data = xr.Dataset(coords=coordinates | {"component": np.arange(settings.n_components)}, attrs=about)
+    data["components"] = ("stimulus", "component"), scores
+    data["test_components"] = ("test_stimulus", "component"), test_scores
+    return data
 
 
 def component_scores(training, test, n_components, *, voxel_scaling="zscore", component_scaling="zscore"):
@@ -53,8 +52,7 @@ def component_scores(training, test, n_components, *, voxel_scaling="zscore", co
     training, test : array (n_stimuli, n_voxels), (n_test_stimuli, n_voxels)
         Means and standard deviations (SD) of all scalings are those of the training responses.
     n_components : int
-    voxel_scaling : {"zscore", "none"}
-        Divide every voxel by its SD, or not.
+    voxel_scaling : {"zscore", "none"}, divide every voxel by its SD or not
     component_scaling : {"zscore", "global", "none"}
         Divide every component by its SD, all by the SD over all scores (their relative sizes stay), or not. The paper
         states neither scaling, which decides how much each component weighs in the mean squared error.
@@ -167,17 +165,14 @@ def reliability_table(study):
 def reliability(trials, rois, n_splits=20, seed=0):
     """Split-half reliability of the responses of each region: median over its voxels.
 
-    The repeats of every image are halved at random; r = Pearson correlation over images of the two halves' means, then
-    its mean over ``n_splits`` halvings, per voxel; ``2 r / (1 + r)`` (Spearman-Brown) is the reliability of the mean
-    over all repeats.
+    r = Pearson correlation over images of the means of two random halves of the repeats, mean over ``n_splits``
+    halvings, per voxel; ``2 r / (1 + r)`` (Spearman-Brown) is the reliability of the mean over all repeats.
 
     Parameters
     ----------
-    trials : Dataset
-        ``responses`` (sample, voxel), ``stimulus`` (sample), ``roi`` and ``roi_name``, as ``load_trials`` returns.
+    trials : Dataset as ``load_trials`` returns
         Two repeats or more of three images or more; an odd one is left out of each halving.
-    rois : sequence of str
-    n_splits, seed : int
+    rois, n_splits, seed : sequence of str, int, int
 
     Returns
     -------
@@ -190,22 +185,17 @@ def reliability(trials, rois, n_splits=20, seed=0):
         raise InvalidInput(f"{found}, but reliability needs 3 images with 2")
     values = trials["responses"].to_numpy()
     members = [np.flatnonzero(which == image) for image in range(len(names))]
+    parts = slice(n_half), slice(n_half, 2 * n_half)
     rng, total = np.random.default_rng(seed), np.zeros(values.shape[1])
     for _ in range(n_splits):
         orders = [rng.permutation(rows) for rows in members]
-        first = np.stack([values[order[:n_half]].mean(axis=0) for order in orders])
-        second = np.stack([values[order[n_half : 2 * n_half]].mean(axis=0) for order in orders])
-        total += _correlate_columns(first, second)
+        halves = [np.stack([values[order[part]].mean(axis=0) for order in orders]) for part in parts]
+        a, b = (half - half.mean(axis=0) for half in halves)
+        norm = np.sqrt((a**2).sum(axis=0) * (b**2).sum(axis=0))
+        total += np.divide((a * b).sum(axis=0), norm, out=np.zeros(len(norm)), where=norm > 0)  # constant: 0
     r = total / n_splits
     corrected = 2 * r / (1 + np.maximum(r, -0.999))  # r = -1 has no corrected value
     return [float(np.median(corrected[mask])) for mask in _roi_masks(trials, rois)]
-
-
-def _correlate_columns(a, b):
-    """Pearson r of each column of `a` with the same column of `b`; 0 where one is constant."""
-    a, b = a - a.mean(axis=0), b - b.mean(axis=0)
-    norm = np.sqrt((a**2).sum(axis=0) * (b**2).sum(axis=0))
-    return np.divide((a * b).sum(axis=0), norm, out=np.zeros(a.shape[1]), where=norm > 0)
 
 
 def _roi_masks(data, rois):

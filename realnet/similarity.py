@@ -137,8 +137,7 @@ def noise_ceiling(subject_rdms):
 
     Parameters
     ----------
-    subject_rdms : array (n_subjects, n_pairs)
-        Two subjects or more, averaged as they are, not as ranks.
+    subject_rdms : array (n_subjects, n_pairs), of two subjects or more, averaged as they are, not as ranks
 
     Returns
     -------
@@ -194,9 +193,8 @@ def improvement(new, reference, lower=None):
 
     Parameters
     ----------
-    new, reference : array, similarities
-    lower : array, optional
-        Lower bound of the reference (default: the reference), as of its confidence interval, that must be above 0.
+    new, reference, lower : array, similarities
+        ``lower`` end of the reference's confidence interval (default: the reference itself), which must be above 0.
 
     Returns
     -------

@@ -29,8 +29,7 @@ def bootstrap_similarities(model_rdms, brain_rdms, n_bootstraps=1000, seed=0):
 
     Returns
     -------
-    array (n_bootstraps, n_models, n_brains)
-        NaN where an RDM is constant over a resample.
+    array (n_bootstraps, n_models, n_brains), NaN where an RDM is constant over a resample
     """
     check_same_stimuli(model_rdms, brain_rdms)
     models, brains = np.atleast_2d(model_rdms), np.atleast_2d(brain_rdms)
@@ -44,8 +43,7 @@ def bootstrap_partial_spearman(rdms, feature_rdms, n_bootstraps=1000, seed=0):
     ----------
     rdms : array (n_pairs,) or (n_rdms, n_pairs)
     feature_rdms : array (n_features, n_pairs), or `realnet.similarity.FeatureRDMs`
-    n_bootstraps, seed : int
-        The resamples are those of `bootstrap_similarities` with the same seed.
+    n_bootstraps, seed : int; the resamples are those of `bootstrap_similarities` with the same seed
 
     Returns
     -------
@@ -75,10 +73,8 @@ def generalise_to_subjects(found, samples, level=0.95):
 
     Parameters
     ----------
-    found : array (..., n_subjects)
-        Values on all images, of two subjects or more.
-    samples : array (n_bootstraps, ..., n_subjects)
-        The same over resampled images.
+    found, samples : array (..., n_subjects), (n_bootstraps, ..., n_subjects)
+        Values of two subjects or more on all images, and on resampled images.
     level : float
 
     Returns
@@ -107,10 +103,8 @@ def bootstrap_p(samples, alternative="greater", axis=0):
 
     Parameters
     ----------
-    samples : array, bootstraps on ``axis``
-        A NaN (an undefined resample) counts as at or below 0, and as at or above 0.
-    alternative : {"greater", "two-sided"}
-        Two-sided: twice the smaller of the two one-sided p, at most 1.
+    samples : array, bootstraps on ``axis``; a NaN (an undefined resample) counts as at or beyond 0 on both sides
+    alternative : {"greater", "two-sided"}; the latter is twice the smaller of the two one-sided p, at most 1
 
     Returns
     -------
@@ -139,8 +133,7 @@ def cluster_test(values, n_permutations=10000, seed=0):
 
     Parameters
     ----------
-    values : array (n_subjects, n_times)
-        Differences of two subjects or more.
+    values : array (n_subjects, n_times), differences of two subjects or more
     n_permutations : int
         All 2^(n_subjects - 1) sign flips (a flip and its opposite have the same mass) where they are at most so many,
         else so many different ones at random, with ``seed``.
@@ -154,11 +147,10 @@ def cluster_test(values, n_permutations=10000, seed=0):
     values = np.asarray(values, dtype=float)
     if values.ndim != 2 or len(values) < 2 or not np.isfinite(values).all():
         raise InvalidInput(f"cluster_test expects finite values (two or more subjects, n_times), not {values.shape}")
+    options = {"n_permutations": n_permutations, "out_type": "mask", "rng": seed, "verbose": "ERROR"}
     with np.errstate(divide="ignore", invalid="ignore"), warnings.catch_warnings():
         warnings.filterwarnings("ignore", "No clusters found")
-        _, clusters, cluster_p, _ = permutation_cluster_1samp_test(
-            values, n_permutations=n_permutations, out_type="mask", rng=seed, verbose="ERROR"
-        )
+        _, clusters, cluster_p, _ = permutation_cluster_1samp_test(values, **options)
     p = np.ones(values.shape[1])
     for cluster, value in zip(clusters, cluster_p, strict=True):
         p[cluster] = value

@@ -102,20 +102,16 @@ def align(
 
     Parameters
     ----------
-    network : CORnetS
-        The pretrained network, which also gives the labels; it is changed in place.
-    images, targets : tensor, uint8 (n_images, 3, size, size), and array (n_images, n_components)
-        Images and the fMRI components of the responses to them.
+    network : CORnetS, pretrained, which also gives the labels; it is changed in place
+    images, targets : uint8 tensor (n_images, 3, size, size), fMRI components (n_images, n_components)
     settings : realnet.settings.TrainingSettings
     beta, seed : float, int
         Weight of the fMRI losses (0: Control); seed of the encoder's initial weights and of the order of the images.
     test : (images, targets), optional
         Their losses are logged after every epoch; ``settings.selection`` ``best_test_loss`` selects an epoch by them.
     checkpoint : path, optional
-        Written during training; an existing one is resumed, and the weights end bit-identical on the same machine.
-        The caller removes it.
-    progress : bool
-        Print about one line per minute on stderr; nothing in the first minute.
+        Written during training and resumed, bit-identical on the same machine; the caller removes it.
+    progress : bool, print about one line per minute on stderr, and nothing in the first minute
 
     Returns
     -------

@@ -32,8 +32,7 @@ def accuracy_table(study, networks, device="auto"):
 
     Returns
     -------
-    DataFrame, str
-        The table, empty where there are no such images, and a sentence on what was measured or is missing.
+    DataFrame, str: the table, empty without such images, and a sentence on what was measured or is missing
     """
     folder = study.raw_folder("imagenet") / "val"
     try:

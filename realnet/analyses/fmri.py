@@ -62,8 +62,7 @@ def fmri_differences(study, dataset, stimulus_set, brains, networks, within):
     ----------
     brains, networks : DataArray (subject, roi, pair), sequence of realnet.settings.Network
         ReAlnet and shuffled are compared with CORnet and with the Control of the same subject and seed.
-    within : bool
-        Compare each network with the subject it was trained on, not with every subject of the dataset.
+    within : bool, compare each network with the subject it was trained on, not with every one of the dataset
 
     Returns
     -------

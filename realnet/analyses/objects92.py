@@ -47,8 +47,7 @@ def objects92_table(objects, networks):
 
     Returns
     -------
-    DataFrame
-        ``rho`` per network, layer, region (column ``roi``) and subject, with the noise ceilings of the subjects.
+    DataFrame, ``rho`` per network, layer, region (``roi``) and subject, with the noise ceilings of the subjects
     """
     images, brains = prepare_arrays(objects.images.values, 224), objects.human_rdms.rename(region="roi")
     tables = []

@@ -24,9 +24,8 @@ def compare_with_paper(study):
     Returns
     -------
     DataFrame
-        ``figure``, ``paper`` (what it reports), ``found`` (in words, with intervals), ``value lower upper`` of the
-        quantity that decides, ``n_agree`` of ``n`` cases, ``verdict`` (agrees, differs, open, no difference found, not
-        in this study), ``decided_by`` (interval, point estimates, p over time) and ``dataset``.
+        ``figure dataset paper`` (what it reports), ``found`` (in words), ``value lower upper`` of the quantity that
+        decides, ``n_agree`` of ``n`` cases, ``verdict`` and ``decided_by`` (interval, point estimates, p over time).
     """
     absent = [] if study.fmri.other_subjects else ["fmri_across_subjects"]
     absent += [] if study.eeg.subjects else ["eeg", "object_dimensions"]
@@ -70,8 +69,8 @@ def judge_intervals(rows, side="above"):
         verdict = AGREES if (lower > 0).all() else DIFFERS if (upper < 0).all() else OPEN
     agree, word = int((lower > 0).sum()), "below" if side == "below" else "above"
     found = f"{value:+.3f} on average, intervals {low:+.3f} to {high:+.3f}; {word} 0 in {agree} of {len(rows)}"
-    return {"value": value, "lower": low, "upper": high, "n_agree": agree, "n": len(rows), "verdict": verdict,
-            "found": found}  # fmt: skip
+    numbers = {"value": value, "lower": low, "upper": high, "n_agree": agree, "n": len(rows)}
+    return {**numbers, "verdict": verdict, "found": found}
 
 
 def _mean_improvement(rows):

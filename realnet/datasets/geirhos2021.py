@@ -17,9 +17,7 @@ from realnet.datasets.files import IMAGE, find_files, find_one
 from realnet.errors import InvalidInput, MissingInput
 
 COLUMNS = ("subj", "session", "trial", "rt", "object_response", "category", "condition", "imagename")
-#: The response of a person who did not answer in time; it counts as wrong.
-NO_RESPONSE = "na"
-
+NO_RESPONSE = "na"  # of a person who did not answer in time; it counts as wrong
 _DECISIONS = r"(?i){}_[a-z0-9.+-]+_session_\d+\.csv"
 _MAPPING = r"sixteen_class_mapping\.json|human_categories\.py"
 
@@ -110,10 +108,10 @@ def load_categories(root, names=None):
 
 def _find_decisions(root, experiment=None):
     """The CSV files of one experiment, or of all."""
-    name = "<experiment>" if experiment is None else experiment
     paths = find_files(root, _DECISIONS.format("[^.].*" if experiment is None else re.escape(experiment)))
     if not paths:
-        raise MissingInput(f"{root}: expected {name}_subject-01_session_1.csv, ... below it; see data/README.md")
+        name = f"{experiment or '<experiment>'}_subject-01_session_1.csv"
+        raise MissingInput(f"{root}: expected {name}, ... below it; see data/README.md")
     return paths
 
 

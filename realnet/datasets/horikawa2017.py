@@ -15,10 +15,8 @@ def load(root, subject, *, mean=True):
 
     Parameters
     ----------
-    root : path
-        Folder that holds ``Subject1.h5`` .. ``Subject5.h5``, at any depth.
-    subject : int or str
-        1-5 or ``sub-01``.
+    root : path of a folder that holds ``Subject1.h5`` .. ``Subject5.h5``, at any depth
+    subject : int or str, 1-5 or ``sub-01``
     """
     number = subject_number(subject, N_SUBJECTS)
     return kamitani.load(*files(root, subject), {}, N_STIMULI, N_REPEATS, subject=number, mean=mean, data_type=2)

@@ -85,14 +85,11 @@ def load(path, names, n_stimuli, n_repeats, *, subject, mean=True, data_type=Non
     Parameters
     ----------
     path : Path
-    names : dict of int to str
-        Published names of images that a file numbers 1, 2, ...
+    names : dict of int to str, published names of images that a file numbers 1, 2, ...
     n_stimuli, n_repeats, subject : int
         The design is checked: a one-back repeat that was left in a file makes its image too frequent.
-    mean : bool
-        Whether to average over repeats; memory is then the result and one block of rows.
-    data_type : int, optional
-        Label ``DataType`` of the rows to read; all rows by default.
+    mean : bool, whether to average over repeats; memory is then the result and one block of rows
+    data_type : int, label ``DataType`` of the rows to read; all rows by default
 
     Returns
     -------

@@ -38,8 +38,7 @@ def load(root, subject, split):
     trials = load_trials(root, subject, split)
     names, which, counts = np.unique(trials.stimulus, return_inverse=True, return_counts=True)
     sums = np.zeros((len(names), trials.sizes["voxel"]))
-    for row, sample in zip(which, trials.responses.values, strict=True):
-        sums[row] += sample
+    np.add.at(sums, which, trials.responses.values)
     data = trials.drop_vars(("responses", "stimulus")).assign_coords(stimulus=names)
     return data.assign(responses=(("stimulus", "voxel"), sums / counts[:, None], trials.responses.attrs))
 

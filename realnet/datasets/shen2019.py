@@ -10,7 +10,6 @@ import numpy as np
 
 from realnet.datasets import kamitani
 from realnet.datasets.files import find_files, find_one, subject_number
-from realnet.datasets.kamitani import open_bdata
 from realnet.errors import InvalidInput
 
 N_SUBJECTS = 3
@@ -41,10 +40,8 @@ def load(root, subject, split, *, mean=True):
 
     Parameters
     ----------
-    root : path
-        Folder that holds the published files under their published names, at any depth.
-    subject : int or str
-        1-3 or ``sub-01``.
+    root : path of a folder that holds the published files under their published names, at any depth
+    subject : int or str, 1-3 or ``sub-01``
     split : {"training", "natural", "shapes", "letters"}
     mean : bool, whether to average over repeats
 
@@ -73,7 +70,7 @@ def files(root, subject):
 def stimulus_names(root, split):
     """Names of the images of a split as in :func:`load`, from the labels of one subject who is there: list of str."""
     paths = [path for pattern in _patterns(split, "0[1-3]") for path in find_files(root, pattern)]
-    with open_bdata(paths[0] if paths else _find_session(root, split, 1)) as bdata:
+    with kamitani.open_bdata(paths[0] if paths else _find_session(root, split, 1)) as bdata:
         return np.unique(kamitani.read_stimuli(bdata, *_design(root, split))).tolist()
 
 

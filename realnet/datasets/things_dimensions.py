@@ -17,13 +17,11 @@ def load(root):
 
     Parameters
     ----------
-    root : path
-        Folder that holds ``spose_embedding_49d_sorted.txt``, ``item_names.tsv`` and ``labels_49d.txt``, at any depth.
+    root : path of a folder that holds ``spose_embedding_49d_sorted.txt``, ``item_names.tsv`` and ``labels_49d.txt``
 
     Returns
     -------
-    DataArray (concept, dimension)
-        1854 x 49 as published; ``concept`` is the unique id in THINGS.
+    DataArray (concept, dimension), 1854 x 49 as published; ``concept`` is the unique id in THINGS
     """
     path, items, labels = files(root)
     try:

@@ -91,12 +91,9 @@ def load(root, subject, split="test", *, window=None):
 
     Parameters
     ----------
-    root : path
-        Folder that holds ``sub-01/preprocessed_eeg_test.npy`` and ``image_metadata.npy``, at any depth.
-    subject : int or str
-        1-10 or ``sub-01``.
-    split : {"test", "training"}
-        200 images x 80 repeats, or 16540 x 4.
+    root : path of a folder that holds ``sub-01/preprocessed_eeg_test.npy`` and ``image_metadata.npy``, at any depth
+    subject : int or str, 1-10 or ``sub-01``
+    split : {"test", "training"}, 200 images x 80 repeats or 16540 x 4
     window : (float, float), optional
         First and last time to keep in seconds, both included; (0, 0.19) are the paper's 20 time points.
 

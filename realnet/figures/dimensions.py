@@ -5,7 +5,6 @@ import numpy as np
 from realnet.errors import InvalidInput
 from realnet.figures import style
 from realnet.figures.fmri import SIGNIFICANT_KEY, draw_forest, draw_groups
-from realnet.figures.style import as_images, show_image
 
 ROW = 0.21  # inches between two dimensions in a list of them
 
@@ -15,8 +14,7 @@ def plot_dimensions(table, layer="IT"):
 
     Parameters
     ----------
-    table : DataFrame
-        ``metric`` ``partial_rho2``, columns ``model layer dimension value``.
+    table : DataFrame, ``metric`` ``partial_rho2``, columns ``model layer dimension value``
     layer : str
     """
     rows = style.select(table, "plot_dimensions", ("dimension",), metric="partial_rho2", layer=layer, model=style.MAIN)
@@ -88,12 +86,9 @@ def plot_dimension_images(images, values, names, n=5):
     Parameters
     ----------
     images : uint8 array (N, H, W, 3) or tensor (N, 3, H, W)
-    values : array (N, n_dims)
-        Of each image on each dimension.
-    names : sequence of str (n_dims,)
-    n : int
+    values, names, n : array (N, n_dims), sequence of str (n_dims,), int
     """
-    images, values = as_images(images, "plot_dimension_images"), np.asarray(values, dtype=float)
+    images, values = style.as_images(images, "plot_dimension_images"), np.asarray(values, dtype=float)
     if len(values) != len(images):
         raise InvalidInput(f"plot_dimension_images expects values of {len(images)} images, not {values.shape}")
     side = (style.WIDTH - 0.3) / (2 * n)
@@ -103,7 +98,7 @@ def plot_dimension_images(images, values, names, n=5):
     for line, name, column in zip(axes, names, values.T, strict=True):
         order = np.argsort(-column, kind="stable")
         for panel, i in zip([*line[:n], *line[n + 1 :]], [*order[:n], *order[-n:]], strict=True):
-            show_image(panel, images[i])
+            style.show_image(panel, images[i])
         line[n].set_axis_off()
         for panel, text in ((line[0], f"{name}: highest"), (line[n + 1], "lowest")):
             # left out of the layout, which would widen the column of the first image to the title's width
@@ -117,10 +112,8 @@ def plot_dimension_layers(table, dimensions):
 
     Parameters
     ----------
-    table : DataFrame
-        ``metric`` ``partial_rho2``, columns ``model layer dimension value``.
-    dimensions : sequence of str
-        One panel each.
+    table : DataFrame, ``metric`` ``partial_rho2``, columns ``model layer dimension value``
+    dimensions : sequence of str, one panel each
     """
     rows = style.select(table, "plot_dimension_layers", ("layer",), metric="partial_rho2", model=style.MAIN)
     layers, styles = style.ordered(rows.layer, style.LAYERS), style.styles_in(rows.model)

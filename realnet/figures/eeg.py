@@ -16,8 +16,7 @@ def plot_decoding(rdms):
 
     Parameters
     ----------
-    rdms : DataArray (subject, time, pair)
-        Decoding accuracies (0 to 1), time in s.
+    rdms : DataArray (subject, time, pair) of decoding accuracies (0 to 1), time in s
     """
     accuracy, time = rdms.mean("pair").transpose("time", "subject"), 1000 * rdms.time.values
     figure, axes = style.new_figure(3.2)

@@ -76,8 +76,7 @@ def plot_reliability(table):
 
     Parameters
     ----------
-    table : DataFrame
-        ``metric`` ``reliability``; columns ``dataset stimulus_set subject roi value``.
+    table : DataFrame, ``metric`` ``reliability``, columns ``dataset stimulus_set subject roi value``
     """
     rows = style.select(table, "plot_reliability", ("dataset", "stimulus_set", "subject", "roi"), metric="reliability")
     groups, rois = list(rows.groupby(["dataset", "stimulus_set"], sort=False)), style.ordered(rows.roi, ROIS)
@@ -167,8 +166,7 @@ def plot_improvement(table, stimulus_sets):
     table : DataFrame
         ``metric`` ``improvement`` (a ratio), ``model`` ``realnet``; columns ``subject reference roi stimulus_set
         value``. Missing ratios (reference not clearly above 0) are open markers on the lower edge.
-    stimulus_sets : sequence of str
-        One panel each.
+    stimulus_sets : sequence of str, one panel each
     """
     rows = style.select(table, "plot_improvement", ("subject", "roi"), metric="improvement", model="realnet")
     rows = rows[rows.subject != "mean"].assign(value=100 * rows.value)

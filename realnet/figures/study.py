@@ -10,8 +10,7 @@ from realnet.figures.dimensions import draw_dimension_changes, select_changes
 from realnet.figures.eeg import TIME, draw_eeg
 from realnet.figures.fmri import ROIS, SIGNIFICANT_KEY, draw_fmri, subject_styles
 
-#: Title of each loss and its unit.
-LOSSES = {
+LOSSES = {  # title and unit
     "loss_class": ("Classification", "Cross-entropy (nats)"),
     "loss_mse": ("Mean squared error", "Squared component units"),
     "loss_contrastive": ("Contrastive loss", "1 - r, own minus others"),
@@ -128,8 +127,7 @@ def plot_headline(fmri, eeg, dimensions, n_dimensions=14):
     fmri, eeg, dimensions : DataFrame
         As ``plot_fmri_similarity`` (each network with the subject it is aligned with), ``plot_eeg_similarity`` and
         ``plot_dimension_changes`` take them; dimensions are drawn against CORnet.
-    n_dimensions : int
-        So many at most: half that rise most, half that fall most.
+    n_dimensions : int, so many at most: half that rise most, half that fall most
     """
     changes, names = select_changes(dimensions, "plot_headline")
     if len(names) > n_dimensions:

@@ -145,8 +145,7 @@ def save_figure(study, name, figure, simulated=None):
 
     Returns
     -------
-    Figure
-        The same one, for the notebook to show; pyplot, which would show it a second time, forgets it.
+    Figure, the same one for the notebook to show; pyplot, which would show it a second time, forgets it
     """
     plt.close(figure)
     marked = SIMULATED in [text.get_text() for text in figure.texts]
@@ -183,8 +182,7 @@ def plot_images(images, n_columns=10):
 
     Parameters
     ----------
-    images : uint8 array (N, H, W, 3) or tensor (N, 3, H, W)
-    n_columns : int
+    images, n_columns : uint8 array (N, H, W, 3) or tensor (N, 3, H, W), int
     """
     images = as_images(images, "plot_images")
     height = WIDTH / min(n_columns, len(images)) * images.shape[1] / images.shape[2] + 0.05
@@ -199,10 +197,7 @@ def plot_rdms(rdms, names, title=None):
 
     Parameters
     ----------
-    rdms : array (n, n_pairs)
-        Condensed, as ``scipy.spatial.distance.squareform`` reads it.
-    names : sequence of str (n,)
-        Title of each RDM.
+    rdms, names : condensed array (n, n_pairs), sequence of n titles
     title : str
     """
     rdms = np.atleast_2d(np.asarray(rdms, dtype=float))
