@@ -10,15 +10,7 @@ import time
 import pandas as pd
 from tqdm import tqdm
 
-from experiments.simulated_studies import (
-    measures,
-    parse_arguments,
-    prepare,
-    share_prepared,
-    simulated_study,
-    train,
-    variant,
-)
+from experiments import simulated_studies as studies
 from experiments.tables.kept import keep
 
 #: choice: what it is about, and what it changes in the demo study.
@@ -50,42 +42,42 @@ BETAS = (0, 10, 20, 30, 40, 50)
 
 def run_choices(seed, choices):
     """Train and measure every choice in one simulated data set: tidy rows, CORnet's among them."""
-    base = simulated_study(seed)
-    prepare(base)
+    base = studies.simulated_study(seed)
+    studies.prepare(base)
     cornet = base.find_network()
-    train(base, cornet)
-    tables = [measures(base, cornet).assign(choice="cornet", simulation=seed, trained_on="")]
+    studies.train(base, cornet)
+    tables = [studies.measures(base, cornet).assign(choice="cornet", simulation=seed, trained_on="")]
     for choice in tqdm(choices, desc=f"simulation {seed}"):
         study = base
         if CHOICES[choice][1]:
-            study = variant(base, choice, CHOICES[choice][1])
-            share_prepared(study, base)
+            study = studies.variant(base, choice, CHOICES[choice][1])
+            studies.share_prepared(study, base)
         for subject in SUBJECTS:
             network = study.find_network(subject, study.training.main_beta, seed)
-            train(study, network)
+            studies.train(study, network)
             about = {"choice": choice, "simulation": seed, "trained_on": network.trained_on}
-            tables.append(measures(study, network).assign(**about))
+            tables.append(studies.measures(study, network).assign(**about))
     return pd.concat(tables, ignore_index=True)
 
 
 def run_betas(seeds):
     """Train and measure every beta in the demo's data: tidy rows, CORnet's among them."""
-    study = simulated_study(0, betas=BETAS[1:], seeds=seeds)
-    prepare(study)
+    study = studies.simulated_study(0, betas=BETAS[1:], seeds=seeds)
+    studies.prepare(study)
     tables = []
     for network in tqdm([n for n in study.networks() if n.model != "shuffled"], desc="betas"):
-        train(study, network)
-        tables.append(measures(study, network).assign(**network.columns))
+        studies.train(study, network)
+        tables.append(studies.measures(study, network).assign(**network.columns))
     return pd.concat(tables, ignore_index=True)
 
 
 def main():
     """Run both experiments in a folder of their own."""
-    given = parse_arguments(
+    given = studies.parse_arguments(
         "python -m experiments.ablation", __doc__,
         long_simulations=(3, "data sets in which 30 epochs are trained"), seeds=(3, "seeds of each beta"),
     )  # fmt: skip
-    common = {"threads": 1, "study": simulated_study(0).model_dump(mode="json")}
+    common = {"threads": 1, "study": studies.simulated_study(0).model_dump(mode="json")}
     start = time.monotonic()
     sweep = run_betas(tuple(range(given.seeds)))
     keep("beta_sweep", sweep, common | {"betas": BETAS, "seeds": given.seeds}, time.monotonic() - start)
@@ -95,11 +87,9 @@ def main():
     for seed in range(given.simulations):
         tables.append(run_choices(seed, [c for c in CHOICES if c not in LONG or seed < given.long_simulations]))
     settings = common | {
-        "simulations": given.simulations,
-        "long_simulations": given.long_simulations,
-        "subjects": SUBJECTS,
+        "simulations": given.simulations, "long_simulations": given.long_simulations, "subjects": SUBJECTS,
         "choices": {name: {"about": about, "changes": changes} for name, (about, changes) in CHOICES.items()},
-    }
+    }  # fmt: skip
     keep("ablation", pd.concat(tables, ignore_index=True), settings, time.monotonic() - start)
 
 

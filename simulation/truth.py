@@ -17,6 +17,8 @@ def write_truth(path, catalogue):
     """Write everything that is planted, with the dimensions of the stimuli of a ``Catalogue``, as one netCDF file."""
     sets = {name: getattr(catalogue, name) for name in STIMULUS_SETS}
     latencies = np.array([responses.EEG_LATENCIES[source] for source in responses.SOURCES])
+    coords = {"roi": list(responses.ROI_WEIGHTS), "source": list(responses.SOURCES), "dimension": list(DIMENSIONS),
+              "time": responses.TIMES, "stimulus": [name for s in sets.values() for name in s.names]}  # fmt: skip
     truth = xr.Dataset(
         {
             "roi_weight": (("roi", "source"), list(responses.ROI_WEIGHTS.values())),
@@ -28,13 +30,7 @@ def write_truth(path, catalogue):
             "stimulus_dimensions": (("stimulus", "dimension"), np.concatenate([s.dimensions for s in sets.values()])),
             "stimulus_set": ("stimulus", np.repeat(list(sets), [len(s.names) for s in sets.values()])),
         },
-        coords={
-            "roi": list(responses.ROI_WEIGHTS),
-            "source": list(responses.SOURCES),
-            "dimension": list(DIMENSIONS),
-            "time": responses.TIMES,
-            "stimulus": [name for s in sets.values() for name in s.names],
-        },
+        coords=coords,
         attrs={
             "fMRI noise of a single repeat, sd (signal: about 1)": responses.VOXEL_NOISE,
             "EEG signal at its peak, sd over images (single-trial noise: 1)": responses.EEG_SIGNAL,

@@ -4,7 +4,7 @@ import pandas as pd
 
 from experiments.tables.kept import load_kept
 
-#: What goes wrong, what the study says, and what then helps; ``tests/test_faults.py`` makes each of them happen.
+#: What goes wrong, what the study says, and what then helps.
 FAULTS = (
     ("killed at any moment", "nothing: it continues", "the same command"),
     ("the disk is full", "the file that cannot be written: No space left on device", "free space, the same command"),

@@ -93,7 +93,7 @@ def test_numpy_reads_the_eeg_with_its_published_shape_channels_and_images(folder
     eeg = things_eeg2.load(folder / "things_eeg2", 1)
     np.testing.assert_array_equal(eeg, trials)
     assert eeg.channel.values.tolist() == content["ch_names"]
-    assert all((folder / "things_eeg2" / str(path)).is_file() for path in eeg.image.values)
+    assert {path.stem for path in (folder / "things_eeg2").rglob("*.jpg")} == set(eeg.stimulus.values)
 
 
 def test_object_dimensions_join_by_name_and_not_by_number(folder, catalogue):

@@ -52,7 +52,7 @@ def test_simulated_participants_have_the_published_layout(folder, decisions, cat
     assert all(classes[t.stimulus] in categories[t.category] for t in trials.itertuples())
 
 
-def test_simulated_people_are_worse_in_noise_and_agree_beyond_their_accuracy(decisions):
+def test_simulated_participants_are_worse_in_noise_and_agree_beyond_their_accuracy(decisions):
     rng = np.random.default_rng(0)
     accuracy = []
     for condition in participants.CONDITIONS:
