@@ -43,7 +43,7 @@ def run_variant(folder, cores=1, threads=1, first=(), kills=0):
     for target in first:
         run.start(target)
         run.finish()
-    run_chain(run, kills, 60, random.Random(0))
+    run_chain(run, kills, 20, random.Random(0))
     return run.folder
 
 

@@ -1,7 +1,7 @@
 """Kill a small study at random moments, continue it with the same command, and compare the end with a whole run.
 
-`make interruptions`: one run that nothing disturbs, then studies that are started and killed (``kill -9``) after random
-times until they end. Killed are all processes of the study, the process group of the command, or a single process.
+`make interruptions`: one run that nothing disturbs, then studies that are killed (``kill -9``) at random moments and
+continued until they end. Killed are all processes of the study, the process group of the command, or a single process.
 """
 
 import argparse
@@ -19,13 +19,14 @@ HOW = ("all", "group", "one")
 
 
 def run_chain(run, n_kills, longest, rng, usual=None):
-    """A study that is killed up to ``n_kills`` times, each time at most ``longest`` seconds after its start.
+    """A study that is killed up to ``n_kills`` times and continued until it ends.
 
     Parameters
     ----------
     run : experiments.runs.Run
     n_kills : int
     longest : float
+        Seconds; see :func:`wait_for_moment`.
     rng : random.Random
     usual : dict notebook -> seconds, optional
         Duration of the notebooks in the undisturbed run.
@@ -35,15 +36,11 @@ def run_chain(run, n_kills, longest, rng, usual=None):
     list of dict
         One row per kill and notebook that was running, or one without a notebook.
     """
-    rows, kill, usual = [], 0, usual or {}
-    while True:
+    rows, usual = [], usual or {}
+    for kill in range(1, n_kills + 1):
         run.start()
-        end = run.started + rng.uniform(0, longest) if kill < n_kills else float("inf")
-        while not (done := run.ended()) and time.time() < end:
-            time.sleep(0.05)
-        if done:
+        if not wait_for_moment(run, longest, rng):
             return rows
-        kill += 1
         jobs, how = run.jobs(), rng.choice(HOW)
         about = {"record": "kill", "kill": kill, "how": how, "since_start": time.time() - run.started}
         about["outlived"] = run.kill(how, rng)
@@ -53,6 +50,26 @@ def run_chain(run, n_kills, longest, rng, usual=None):
             step = job.split("/")[0] or "between notebooks"
             rows.append(about | {"job": job, "step": step, "into_step": seconds, "part": part})
         print(f"{run.folder.name}: kill {kill} ({how}) after {about['since_start']:.0f} s: {', '.join(jobs) or '-'}")
+    run.start()
+    run.finish()
+    return rows
+
+
+def wait_for_moment(run, longest, rng):
+    """Wait until up to three notebooks have ended, then up to ``longest`` seconds; False if the study ends before."""
+    wanted, seen, running = rng.randrange(4), set(), set()
+    while len(seen - running) < wanted:
+        if run.ended():
+            return False
+        running = set(run.jobs())
+        seen |= running
+        time.sleep(0.2)
+    end = time.time() + rng.uniform(0, longest)
+    while time.time() < end:
+        if run.ended():
+            return False
+        time.sleep(0.05)
+    return True
 
 
 def experiment(folder, n_kills, n_chains, seed):
@@ -69,7 +86,7 @@ def experiment(folder, n_kills, n_chains, seed):
         chain += 1
         share = -(-(n_kills - killed) // max(1, n_chains - chain + 1))
         run = Run(folder / f"interrupted-{chain}")
-        found = run_chain(run, share, whole / 3, rng, usual)
+        found = run_chain(run, share, max(usual.values()), rng, usual)
         rows += [row | {"chain": chain, "kill": killed + row["kill"]} for row in found]
         n = len({row["kill"] for row in found})
         killed += n

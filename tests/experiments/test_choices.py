@@ -34,8 +34,7 @@ def test_effects_are_paired_differences_with_students_interval_over_data_sets(ta
     assert row["value"] == pytest.approx((part["b"] - part["paper"]).mean())
     assert (row["lower"], row["upper"]) == pytest.approx(tuple(expected))
     assert row["n_simulations"] == 4
-    # levels that differ by tens between data sets have no influence
-    assert row["upper"] - row["lower"] < 0.1
+    assert row["upper"] - row["lower"] < 0.1  # levels that differ by tens between data sets have no influence
 
 
 def test_equal_choices_have_no_difference_and_the_gain_is_over_the_cornet_of_the_same_data_set(table):

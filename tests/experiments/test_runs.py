@@ -1,4 +1,6 @@
-"""The experiments that run a study again see every difference."""
+"""The experiments that run a study again see every difference, and kill as often as they should."""
+
+import random
 
 import numpy as np
 import pandas as pd
@@ -7,6 +9,7 @@ import torch
 import xarray as xr
 from safetensors.torch import save_file
 
+from experiments import interruptions
 from experiments.determinism import VARIANTS, tolerance
 from experiments.runs import KINDS, SMALL, compare_runs, difference, job_of
 from realnet.io import save_arrays
@@ -42,11 +45,15 @@ def test_equal_runs_have_no_difference(tmp_path):
 
 @pytest.mark.parametrize(
     ("changes", "expected"),
-    [({"weight": 1.25}, {"weights": 0.25}), ({"rdm": 2.125}, {"prepared arrays": 0.125, "RDMs": 0.125}),
-     ({"rdm": np.nextafter(2.0, 3)}, {"prepared arrays": 2.0**-51, "RDMs": 2.0**-51}),
-     ({"value": 2.5}, {"tables": 0.5, "similarities": 0.5}), ({"name": "control"}, {"tables": np.inf}),
-     ({"value": np.nan}, {"tables": np.inf, "similarities": np.inf})],
-)  # fmt: skip
+    [
+        ({"weight": 1.25}, {"weights": 0.25}),
+        ({"rdm": 2.125}, {"prepared arrays": 0.125, "RDMs": 0.125}),
+        ({"rdm": np.nextafter(2.0, 3)}, {"prepared arrays": 2.0**-51, "RDMs": 2.0**-51}),
+        ({"value": 2.5}, {"tables": 0.5, "similarities": 0.5}),
+        ({"value": np.nan}, {"tables": np.inf, "similarities": np.inf}),
+        ({"name": "control"}, {"tables": np.inf}),
+    ],
+)
 def test_the_largest_difference_is_found_where_it_is(tmp_path, changes, expected):
     table = compare(tmp_path, **changes)
     assert table.largest_difference[table.largest_difference > 0].to_dict() == expected
@@ -81,3 +88,52 @@ def test_the_notebook_of_a_process_is_read_from_its_command_line():
     command = ["python", "-m", "workflow.notebook", "/repo/notebooks/02_training.ipynb", executed, "logs/x.ipynb"]
     assert job_of(command) == "02_training/sub-01_beta-0_seed-0"
     assert job_of(["/bin/bash", "-c", " ".join(command)]) is None and job_of(None) is None
+
+
+class FakeRun:
+    """A run of steps of 10 s each, on a clock of its own; what a kill interrupts starts again."""
+
+    def __init__(self, clock, folder):
+        self.clock, self.folder, self.kills = clock, folder, []
+        self.steps = ["01_data", *(f"02_training/{i}" for i in range(20))]
+
+    def start(self):
+        self.started = self.begun = self.clock.now
+
+    def jobs(self):
+        if self.steps and self.clock.now - self.begun >= 10:
+            self.steps.pop(0)
+            self.begun = self.clock.now
+        return {self.steps[0]: self.clock.now - self.begun} if self.steps else {}
+
+    def ended(self):
+        return not self.jobs()
+
+    def finish(self):
+        while not self.ended():
+            self.clock.now += 1
+
+    def kill(self, how, rng):
+        self.kills.append(how)
+        return 2
+
+
+def test_a_chain_kills_as_often_as_wanted_and_then_ends(monkeypatch, tmp_path):
+    class Clock:
+        now = 0.0
+
+        def time(self):
+            return self.now
+
+        def sleep(self, seconds):
+            self.now += seconds
+
+    clock = Clock()
+    monkeypatch.setattr(interruptions, "time", clock)
+    run = FakeRun(clock, tmp_path)
+    (tmp_path / ".x.csv.abc.part").touch()
+    rows = pd.DataFrame(interruptions.run_chain(run, 6, 10, random.Random(0), dict.fromkeys(run.steps, 10.0)))
+    assert rows.kill.tolist() == [1, 2, 3, 4, 5, 6] and run.kills == rows.how.tolist() and not run.steps
+    assert set(rows.step) <= {"01_data", "02_training"} and np.allclose(rows.part, rows.into_step / 10)
+    assert (rows.outlived == 2).all() and (rows.unfinished_files == 1).all()
+    assert interruptions.run_chain(FakeRun(clock, tmp_path), 0, 12, random.Random(0)) == []
