@@ -240,9 +240,6 @@ def test_an_archive_is_unpacked_beside_itself_and_needed_no_more(server, raw):
     assert {path.name for path in raw.folder.rglob("*") if path.is_file()} == {"test.npy"}
 
 
-# --- the command line ---
-
-
 def test_status_and_verify_name_the_state_of_each_file_and_how_to_get_it(raw, capsys):
     def line(command="status", code=0):
         assert run(command) == code
@@ -306,3 +303,17 @@ def test_names_select_datasets_groups_files_and_patterns():
     assert not any("fmriprep" in file.file or "_v2" in file.file for file in fetch.select(["shen2019"]))
     with pytest.raises(InvalidInput, match=r"shen2020: expected .*horikawa2017"):
         fetch.select(["shen2020"])
+
+
+def test_a_server_without_range_sends_everything_again(server, raw):
+    server.answers[:] = [truncated, sends(CONTENT)]
+    assert run("fetch") == 0 and is_whole(raw.file)
+
+
+@pytest.mark.parametrize("member", ["../outside", "/outside", "a/../../outside"])
+def test_a_zip_member_does_not_leave_the_folder(server, raw, member):
+    raw.table(file="a.zip", unpacks="fine", hash="")
+    server.answers[:] = [sends(zipped(**{"fine": b"1", member: b"2"}))]
+    assert run("fetch") == 0
+    outside = [path for path in raw.folder.parents[1].rglob("outside") if path.is_file()]
+    assert all((raw.folder / "shen2019/a") in path.parents for path in outside) and not Path("/outside").exists()
