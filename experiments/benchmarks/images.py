@@ -20,8 +20,8 @@ def write_images(folder, n_images=N_IMAGES, side=SIDE, seed=0):
     frequency = np.hypot(np.fft.fftfreq(side)[:, None], np.fft.rfftfreq(side))[:, :, None].clip(1 / side)
     for i in range(n_images):
         noise = np.fft.rfft2(rng.standard_normal((side, side, 3)), axes=(0, 1)) / frequency
-        picture = np.fft.irfft2(noise, s=(side, side), axes=(0, 1))
-        pixels = (128 + 50 * picture / picture.std()).clip(0, 255).astype(np.uint8)
+        image = np.fft.irfft2(noise, s=(side, side), axes=(0, 1))
+        pixels = (128 + 50 * image / image.std()).clip(0, 255).astype(np.uint8)
         paths.append(Path(folder) / f"{i:04d}.jpg")
         Image.fromarray(pixels).save(paths[-1], quality=90)
     return paths
