@@ -1,4 +1,4 @@
-"""What each choice of the training changes, over simulated data sets; and how much depends on beta: `make ablation`.
+"""What each choice of the training changes, over simulated data sets; and how much depends on beta: ``make ablation``.
 
 ``ablation``: in every data set, networks are aligned with two participants for each choice, which differs from the
 paper's words in that choice alone. ``beta_sweep``: in the demo's data, networks of each beta are aligned with three

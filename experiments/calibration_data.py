@@ -30,7 +30,7 @@ N_TRUE_IMAGES, N_TRUE_DRAWS = 1500, 8
 
 
 def draw_differences(cell, rng):
-    """Differences (n_subjects, n_times): `null_data`, with ``effect`` added to ``width`` times in the middle."""
+    """Differences (n_subjects, n_times): ``null_data``, with ``effect`` added to ``width`` times in the middle."""
     values = null_data(cell["n_subjects"], cell["n_times"], cell["autocorrelation"], cell["shared_offset"], rng)
     start = (cell["n_times"] - cell["width"]) // 2
     values[:, start : start + cell["width"]] += cell["effect"]
@@ -48,9 +48,9 @@ def draw_rdms(n_images, effects, rng, n_layers=1, roi_noise=(1.0,), profile="ali
     ----------
     effects : sequence of float, one per participant
     n_layers : int
-        1 (without noise) or 4 (`LAYER_NOISE`).
+        1 (without noise) or 4 (``LAYER_NOISE``).
     roi_noise : sequence of float, one per region
-    profile : one of `PROFILES`
+    profile : one of ``PROFILES``
         How noisy the layers of each network are.
 
     Returns
@@ -72,7 +72,7 @@ def draw_rdms(n_images, effects, rng, n_layers=1, roi_noise=(1.0,), profile="ali
 def true_similarities(effect, subject_sd=0.0, n_layers=1, seed=0):
     """Similarity of (network 1, network 2), each at its best layer, over all images and participants.
 
-    Images: the mean over `N_TRUE_DRAWS` draws of `N_TRUE_IMAGES`; effects of participants are normal around
+    Images: the mean over ``N_TRUE_DRAWS`` draws of ``N_TRUE_IMAGES``; effects of participants are normal around
     ``effect``, and their mean is taken by Gauss-Hermite quadrature. Without an effect both are equal.
     """
     nodes, weights = np.polynomial.hermite_e.hermegauss(9) if subject_sd else (np.zeros(1), np.ones(1))

@@ -1,4 +1,4 @@
-"""Same seed, same bits: a small study is run again in ways that must not change its results (`make determinism`)."""
+"""Same seed, same bits: a small study is run again in ways that must not change its results (``make determinism``)."""
 
 import argparse
 import random

@@ -1,6 +1,6 @@
 """Kill a small study at random moments, continue it with the same command, and compare the end with a whole run.
 
-`make interruptions`: one run that nothing disturbs, then studies that are killed (``kill -9``) at random moments and
+``make interruptions``: one run that nothing disturbs, then studies that are killed (``kill -9``) at random moments and
 continued until they end. Killed are all processes of the study, the process group of the command, or a single process.
 """
 

@@ -79,7 +79,7 @@ class Run:
         seconds = {}
         while not self.ended():
             seconds |= self.jobs()
-            time.sleep(0.2)
+            time.sleep(0.5)
         return seconds
 
     def processes(self):

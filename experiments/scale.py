@@ -1,8 +1,8 @@
-"""What a study costs as it grows, measured part by part: `make scale` (a few minutes).
+"""What a study costs as it grows, measured part by part: ``make scale`` (a few minutes).
 
 Each point runs in a process of its own on one thread. Its time is processor time, which other work on the machine
 lengthens far less than elapsed time; its memory is the peak above a process that has only imported. The laws that
-appendix 15 fits to these points are in `experiments.tables.scale`.
+appendix 15 fits to these points are in ``experiments.tables.scale``.
 """
 
 import multiprocessing

@@ -1,4 +1,4 @@
-"""How often the study finds what was planted in simulated data, and how often what was not: `make calibration`.
+"""How often the study finds what was planted in simulated data, and how often what was not: ``make calibration``.
 
 Each data set has its own images, participants, pretrained network and training; analyses and settings are the study's.
 """

@@ -1,6 +1,6 @@
-"""The same calculations by us and by other packages, timed in one process: `python -m experiments.benchmarks all`.
+"""The same calculations by us and by other packages, timed in one process: ``python -m experiments.benchmarks all``.
 
-A benchmark is a module of this package with `run() -> iterable of dict`; `timing.row` makes the dicts.
+A benchmark is a module of this package with ``run() -> iterable of dict``; ``timing.row`` makes the dicts.
 """
 
 import os

@@ -1,4 +1,4 @@
-"""`python -m experiments.benchmarks decoding rdms`, or `all`: print tables, write results/NAME.json."""
+"""``python -m experiments.benchmarks decoding rdms``, or ``all``: print tables, write results/NAME.json."""
 
 import argparse
 import importlib

@@ -41,7 +41,7 @@ def neurora_rdm(epochs):
 
 
 def scikit_learn_rdm(epochs, seed):
-    """SVC's accuracies (n_times, n_pairs) on the pseudo-trials and folds that `decoding_rdm` draws with this seed."""
+    """SVC's accuracies (n_times, n_pairs) on the pseudo-trials and folds that ``decoding_rdm`` draws with this seed."""
     first, second = np.triu_indices(len(epochs), k=1)
     rdm = np.zeros((N_TIMES, len(first)))
     labels = np.repeat([0, 1], N_TRIALS // 5)

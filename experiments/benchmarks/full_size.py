@@ -1,4 +1,4 @@
-"""Preparing recordings of the published size: how long it takes, and how much memory; `make full-size`.
+"""Preparing recordings of the published size: how long it takes, and how much memory; ``make full-size``.
 
 Files of the real size, noise around a pattern for every image, are written below a temporary folder (3.5 GB) and
 removed again. Every step runs in a process of its own, which reports its peak memory; what was written is first dropped

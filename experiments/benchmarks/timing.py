@@ -26,9 +26,8 @@ def best_of(work, n=3):
 def row(work, peer, peer_seconds, our_seconds, agreement, must=None, note="", aim=None, limit=None, growth=None):
     """One line of the table.
 
-    `agreement` says how far the two outputs agree; `must` is the smallest ratio accepted, `aim` the one hoped for, and
-    `limit` the largest that anybody has measured on two cores. A row of a growth curve holds its point in `growth`, a
-    dict of numbers.
+    ``agreement`` says how far the outputs agree; ``must`` is the smallest ratio accepted, ``aim`` the one hoped for,
+    and ``limit`` the largest that anybody has measured on two cores. ``growth``: a point of a growth curve (dict).
     """
     ratio = peer_seconds / our_seconds if peer_seconds is not None else None
     return {

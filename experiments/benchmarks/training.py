@@ -1,8 +1,8 @@
 """One training step of the full CORnet-S, and the contrastive loss alone, against the released loop.
 
 The released loop is written out from its description: the teacher is asked at every step, the network runs once for its
-classes and once more for the encoder, 256 correlations are made one by one and rebuilt with `torch.tensor`, the memory
-layout is torch's own and so is Adam.
+classes and once more for the encoder, 256 correlations are made one by one and rebuilt with ``torch.tensor``, the
+memory layout is torch's own and so is Adam.
 """
 
 import copy

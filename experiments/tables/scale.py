@@ -92,7 +92,7 @@ def fit_law(points, terms, column):
 
 
 def fit_laws(table):
-    """The laws of all works in the table: two dicts work -> `Law`, of seconds and of GiB."""
+    """The laws of all works in the table: two dicts work -> ``Law``, of seconds and of GiB."""
     parts = {work: table[table.work == work] for work in SECONDS}
     return (
         {work: fit_law(part, SECONDS[work], "seconds") for work, part in parts.items()},
@@ -124,7 +124,7 @@ def laws_table(table, seconds, memory):
 
 
 def plan_lab(lab, seconds, memory, about):
-    """What each stage of a lab's study needs, by dicts work -> `Law` and the notes beside the table.
+    """What each stage of a lab's study needs, by dicts work -> ``Law`` and the notes beside the table.
 
     Returns
     -------
