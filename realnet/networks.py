@@ -1,5 +1,6 @@
 """The networks of a study: from the pretrained CORnet-S and a subject's fMRI to weights on disk, and back."""
 
+import json
 from functools import lru_cache
 
 import numpy as np
@@ -108,6 +109,12 @@ def save_weights(path, model, metadata):
     weights = {key: value.detach().cpu().contiguous() for key, value in model.state_dict().items()}
     with whole_file(path) as temporary:
         save_file(weights, temporary, {key: str(value) for key, value in metadata.items()})
+        with temporary.open("r+b") as file:  # safetensors writes metadata in random order: equal runs, equal bytes
+            length = int.from_bytes(file.read(8), "little")
+            header = json.loads(file.read(length))
+            header["__metadata__"] = dict(sorted(header["__metadata__"].items()))
+            file.seek(8)
+            file.write(json.dumps(header, separators=(",", ":"), ensure_ascii=False).encode().ljust(length))
 
 
 def load_network(study, network):

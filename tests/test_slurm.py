@@ -39,7 +39,8 @@ class Run:
         self.environment = {**environment, "REALNET_ROOT": str(folder), "OMP_NUM_THREADS": "1"}
 
     def command(self, *arguments):
-        return [sys.executable, "-m", "workflow.run", str(self.settings), "--until", "network", *arguments]
+        networks = [f"results/small/networks/{stem}.safetensors" for stem in ("cornet", CONTROL, REALNET)]
+        return [sys.executable, "-m", "workflow.run", str(self.settings), *networks, *arguments]
 
     def forget(self, *stems):
         """Remove all files of these networks."""

@@ -66,7 +66,7 @@ def test_a_window_includes_both_ends_by_value(tmp_path, window, kept):
      ({"preprocessed_eeg_data": np.full((3, 4, 17, 100), "1.0")}, "U3"),
      ({"preprocessed_eeg_data": 1.0}, "dimension"), ({"ch_names": ["Pz"] * 17}, "channels are Pz, Pz"),
      ({"times": TIMES[::-1]}, "times do not rise"),
-     ({"times": 10 + TIMES}, r"between \(0, 0.1\) s, but \(3, 4, 17, 0\) samples")],
+     ({"times": 10 + TIMES}, r"rising times \(\(0, 0.1\) s\), but \(3, 4, 17, 0\) samples")],
 )  # fmt: skip
 def test_a_damaged_recording_gets_a_sentence_that_names_the_file(tmp_path, changes, says):
     with pytest.raises(InvalidInput, match=rf"preprocessed_eeg_test\.npy: .*{says}"):
