@@ -262,12 +262,12 @@ def test_a_rerun_that_is_killed_keeps_the_old_result_and_is_continued(repository
     ],
 )
 def test_wrong_settings_and_missing_files_get_one_sentence_before_anything_runs(repository, tmp_path, changes, words):
-    own = tmp_path / "own.yml"
-    own.write_text(yaml.safe_dump(STUDY | {"name": "own"} | changes))
+    own = tmp_path / "mine.yml"
+    own.write_text(yaml.safe_dump(STUDY | {"name": "mine"} | changes))
     done = run_study(repository, name=str(own))
     assert done.returncode == 1 and len(done.stderr.splitlines()) == 1
     assert all(word in done.stderr for word in words)
-    assert not (repository / "results" / "own").exists()
+    assert not (repository / "results" / "mine").exists()
 
 
 def test_a_home_that_cannot_be_written_is_no_obstacle(repository, restore):
