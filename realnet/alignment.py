@@ -51,11 +51,13 @@ class _SoftRank(torch.autograd.Function):
 
     @staticmethod
     def forward(ctx, values):
+        """Ranks along the last axis."""
         ctx.save_for_backward(values)
         return exact_rank(values)
 
     @staticmethod
     def backward(ctx, gradient):
+        """The gradient with respect to the values."""
         (values,) = ctx.saved_tensors
         n = values.shape[-1]
         sd = values.std(dim=-1, keepdim=True, correction=0)

@@ -11,7 +11,7 @@ from safetensors.torch import save_file
 from realnet.activations import AVERAGE_POOL, compute_model_rdms, load_images
 from realnet.alignment import load_realnet
 from realnet.cornet import LAYERS, load_cornet_s
-from realnet.datasets.files import find_one
+from realnet.datasets.readiness import checkpoint
 from realnet.errors import InvalidInput, MissingInput
 from realnet.io import load_prepared, made_with, save_model_rdms, save_table, warn_if_settings_differ, whole_file
 from realnet.settings import project_root
@@ -22,8 +22,7 @@ _decode = lru_cache(maxsize=8)(load_images)  # every image set of a study is dec
 
 def load_pretrained(study):
     """The pretrained CORnet-S of a study; its checkpoint is below ``raw/<network.weights>``."""
-    folder = study.raw_folder(study.network.weights)
-    return load_cornet_s(find_one(folder, r"[^.].*\.(pth|pt|pth\.tar)", "the checkpoint of CORnet-S"))
+    return load_cornet_s(checkpoint(study))
 
 
 def stimulus_list(study):

@@ -154,9 +154,11 @@ class RoiIndex(xr.indexes.PandasIndex):
     """Selects from the two-dimensional ``roi`` (roi, voxel) by name, a name that xarray keeps for one dimension."""
 
     def create_variables(self, variables=None):
+        """No index variables."""
         return {}  # the masks are an ordinary variable
 
     def isel(self, indexers):
+        """Keep all regions where voxels are selected."""
         return super().isel({"roi": slice(None)} | indexers)
 
 

@@ -66,6 +66,7 @@ class _Unpickler(pickle._Unpickler):
     del dispatch[pickle.BYTEARRAY8[0]]  # this too
 
     def find_class(self, module, name):
+        """The class or function of this name, if it is allowed."""
         full = f"{module}.{name}".replace("numpy._core.", "numpy.core.")
         if full not in _ALLOWED:
             raise ValueError(f"it asks for {module}.{name}")
