@@ -1,9 +1,9 @@
 """Decoding RDMs: accuracy of a linear classifier for every two stimuli, at every time of an EEG epoch."""
 
 import math
+import os
 from concurrent.futures import ThreadPoolExecutor
 
-import numba
 import numpy as np
 from sklearn.model_selection import StratifiedKFold
 
@@ -29,7 +29,7 @@ def decoding_rdm(epochs, *, n_average=5, n_folds=5, n_repeats=2, seed=0, n_threa
     n_average : int, trials per pseudo-trial; trials left over are dropped, different ones in each repeat
     n_folds, n_repeats, seed : int
         Folds of the cross-validation, and how often shuffling, averaging and validation are repeated.
-    n_threads : int, optional; it changes no result. Default: that of numba (all cores, or NUMBA_NUM_THREADS)
+    n_threads : int, optional; it changes no result. Default: OMP_NUM_THREADS (Snakemake sets it), or all cores
 
     Returns
     -------
@@ -55,7 +55,7 @@ def decoding_rdm(epochs, *, n_average=5, n_folds=5, n_repeats=2, seed=0, n_threa
         pairs = first[task], second[task], draw_trials(seed, task, n_trials, n_average, n_repeats)
         points[:, task] = score_pairs(lanes, epochs, n_channels, *pairs, lower, upper, weight).T
 
-    with ThreadPoolExecutor(n_threads or numba.config.NUMBA_NUM_THREADS) as pool:
+    with ThreadPoolExecutor(n_threads or int(os.environ.get("OMP_NUM_THREADS") or os.cpu_count())) as pool:
         list(pool.map(score, range(0, len(first), PAIRS_PER_DRAW)))
     return points / (perfect * n_repeats)
 

@@ -83,7 +83,6 @@ def execute(source, executed, log, given=()):
     parameters = read_parameters(source, given)
     for path in (executed, log):
         Path(path).parent.mkdir(parents=True, exist_ok=True)
-    os.environ["NUMBA_NUM_THREADS"] = os.environ.get("OMP_NUM_THREADS", "1")
     os.environ.setdefault("PYTHONWARNINGS", "ignore:IProgress not found")  # of tqdm, where there are no widgets
     # IPython's start-up files are not part of the study, and two kernels would lock each other's history
     with tempfile.TemporaryDirectory() as os.environ["IPYTHONDIR"]:
