@@ -58,24 +58,37 @@ def train_network(study, network, device="auto", progress=True):
 
     Returns
     -------
-    model : ReAlnet, trained on shuffled pairs for ``shuffled``; the pretrained CORnetS, not trained, for ``cornet``
+    model : ReAlnet, trained on shuffled pairs for ``shuffled`` and ``shuffled_within``; for ``control``, whose weights
+        depend on no responses, the targets are the first subject's; the pretrained CORnetS, not trained, for ``cornet``
     history : DataFrame ``epoch split metric value``
     """
     pretrained = load_pretrained(study)
     if network.model == "cornet":
         return pretrained, pd.DataFrame(columns=["epoch", "split", "metric", "value"])
-    pairs = []
+    pairs, subject = [], network.subject or study.fmri.subjects[0]
     for name, array in (("training", "components"), ("natural", "test_components")):
-        targets = load_prepared(study, f"targets_{network.trained_on}", array)
+        targets = load_prepared(study, f"targets_sub-{subject:02d}", array)
         stimulus, images = load_stimuli(study, name)
         if stimulus != targets[targets.dims[0]].values.astype(str).tolist():
             raise InvalidInput(f"the {name} images and responses differ in order: run notebooks/01_data.ipynb again")
         pairs.append((images, targets.values))
     (images, targets), test = pairs
-    if network.model == "shuffled":
-        targets = targets[np.random.default_rng([network.seed, network.subject]).permutation(len(targets))]
+    if network.model.startswith("shuffled"):
+        targets = targets[_shuffle(load_stimuli(study, "training")[0], network)]
     options = {"beta": network.beta, "seed": network.seed, "checkpoint": _checkpoint_path(study, network)}
     return align(pretrained, images, targets, study.training, test=test, device=device, progress=progress, **options)
+
+
+def _shuffle(stimulus, network):
+    """A random order of the responses (n_stimuli,): of all of them, or among the images of each category, which are
+    those whose names agree up to the first underscore."""
+    rng = np.random.default_rng([network.seed, network.subject])
+    if network.model == "shuffled":
+        return rng.permutation(len(stimulus))
+    categories = pd.Series([name.split("_")[0] for name in stimulus])
+    if categories.is_unique:
+        raise InvalidInput("training.shuffled_within needs several training images per category, named category_image")
+    return categories.groupby(categories).transform(lambda rows: rng.permutation(rows.index)).to_numpy(dtype=int)
 
 
 def save_network(study, network, model, history):

@@ -12,6 +12,7 @@ from realnet.datasets.readiness import TRAINING_FMRI
 from realnet.decoding import decoding_rdm
 from realnet.errors import InvalidInput
 from realnet.rdm import correlation_rdm, difference_rdm, labelled
+from realnet.similarity import compare_rdms
 
 
 def compute_targets(study, subject):
@@ -140,11 +141,11 @@ def compute_dimension_rdms(study):
 
 
 def reliability_table(study):
-    """Split-half reliability of the voxels (`reliability`) per subject, region and set of images.
+    """Split-half reliabilities (`reliability`) per subject, region and set of images.
 
     Returns
     -------
-    DataFrame, ``metric`` ``reliability``; NaN where images were shown once
+    DataFrame, ``metric`` ``reliability`` (voxels) and ``rdm_reliability``; NaN where images were shown once
     """
     rows = []
     recordings = [(study.fmri.dataset, s, name) for s in study.fmri.subjects for name in study.fmri.test_sets]
@@ -156,17 +157,20 @@ def reliability_table(study):
         else:
             trials = TRAINING_FMRI[dataset].load_trials(root, subject, stimulus_set)
         repeated = trials.attrs["n_repeats"] > 1
-        values = reliability(trials, study.fmri.rois) if repeated else [np.nan] * len(study.fmri.rois)
+        values = reliability(trials, study.fmri.rois) if repeated else np.full((2, len(study.fmri.rois)), np.nan)
         about = {"dataset": dataset, "subject": f"sub-{subject:02d}", "stimulus_set": stimulus_set}
-        rows += [{**about, "roi": roi, "value": value} for roi, value in zip(study.fmri.rois, values, strict=True)]
-    return pd.DataFrame(rows).assign(metric="reliability")
+        for metric, found in zip(("reliability", "rdm_reliability"), values, strict=True):
+            pairs = zip(study.fmri.rois, found, strict=True)
+            rows += [{**about, "metric": metric, "roi": roi, "value": value} for roi, value in pairs]
+    return pd.DataFrame(rows)
 
 
 def reliability(trials, rois, n_splits=20, seed=0):
-    """Split-half reliability of the responses of each region: median over its voxels.
+    """Split-half reliability of the responses of each region (median over its voxels) and of its RDM.
 
-    r = Pearson correlation over images of the means of two random halves of the repeats, mean over ``n_splits``
-    halvings, per voxel; ``2 r / (1 + r)`` (Spearman-Brown) is the reliability of the mean over all repeats.
+    r = correlation of the means of two random halves of the repeats, mean over ``n_splits`` halvings: Pearson over
+    images per voxel, Spearman over pairs of images for the RDM (1 - Pearson). ``2 r / (1 + r)`` (Spearman-Brown) is the
+    reliability of the mean over all repeats; the root of that of an RDM is its noise ceiling within the subject.
 
     Parameters
     ----------
@@ -176,26 +180,28 @@ def reliability(trials, rois, n_splits=20, seed=0):
 
     Returns
     -------
-    list of float, one per region
+    array (2, n_rois), of voxels and of RDMs
     """
     names, which, counts = np.unique(trials["stimulus"].to_numpy(), return_inverse=True, return_counts=True)
     n_half = counts.min() // 2
     if n_half < 1 or len(names) < 3:
         found = f"{trials.attrs.get('file', 'trials')}: {len(names)} images with {counts.min()} repeats or more"
         raise InvalidInput(f"{found}, but reliability needs 3 images with 2")
-    values = trials["responses"].to_numpy()
+    values, masks = trials["responses"].to_numpy(), _roi_masks(trials, rois)
     members = [np.flatnonzero(which == image) for image in range(len(names))]
     parts = slice(n_half), slice(n_half, 2 * n_half)
-    rng, total = np.random.default_rng(seed), np.zeros(values.shape[1])
+    rng, voxels, rdms = np.random.default_rng(seed), np.zeros(values.shape[1]), np.zeros(len(masks))
     for _ in range(n_splits):
         orders = [rng.permutation(rows) for rows in members]
         halves = [np.stack([values[order[part]].mean(axis=0) for order in orders]) for part in parts]
         a, b = (half - half.mean(axis=0) for half in halves)
         norm = np.sqrt((a**2).sum(axis=0) * (b**2).sum(axis=0))
-        total += np.divide((a * b).sum(axis=0), norm, out=np.zeros(len(norm)), where=norm > 0)  # constant: 0
-    r = total / n_splits
-    corrected = 2 * r / (1 + np.maximum(r, -0.999))  # r = -1 has no corrected value
-    return [float(np.median(corrected[mask])) for mask in _roi_masks(trials, rois)]
+        voxels += (
+            np.divide((a * b).sum(axis=0), norm, out=np.zeros(len(norm)), where=norm > 0) / n_splits
+        )  # constant: 0
+        rdms += [compare_rdms(*(correlation_rdm(half[:, mask]) for half in halves)) / n_splits for mask in masks]
+    voxels, rdms = (2 * r / (1 + np.maximum(r, -0.999)) for r in (voxels, rdms))  # r = -1 has no corrected value
+    return np.stack([[np.median(voxels[mask]) for mask in masks], rdms])
 
 
 def _roi_masks(data, rois):

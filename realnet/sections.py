@@ -160,6 +160,7 @@ class TrainingSettings(Settings):
     main_beta: Number = Field(40, gt=0, description="the beta of the main figures")
     seeds: Annotated[tuple[Seed, ...], Field(min_length=1), Unique] = (0,)
     shuffled: YesNo = Field(True, description="also train on shuffled image-response pairs, at the main beta")
+    shuffled_within: YesNo = Field(False, description="also on pairs shuffled among the images of each category")
     epochs: Whole = Field(5, ge=1, le=10_000)
     batch_size: Whole = Field(16, ge=2, le=100_000)
     learning_rate: Number = Field(2e-5, gt=0, le=1)

@@ -43,28 +43,30 @@ DEPENDS_ON = {
 }  # fmt: skip
 
 #: Which networks a study trains; the weights of one network do not depend on the others.
-_WHICH_NETWORKS = {"betas", "main_beta", "seeds", "shuffled"}
+_WHICH_NETWORKS = {"betas", "main_beta", "seeds", "shuffled", "shuffled_within"}
 
 
 class Network(NamedTuple):
     """One network of a study: rows of its tables, and the stem of its files."""
 
-    model: str  # cornet, control, realnet, shuffled
-    subject: int  # the one whose fMRI it was trained on; 0 for cornet
+    model: str  # cornet, control, realnet, shuffled, shuffled_within
+    subject: int  # the one whose fMRI it was trained on; 0 for cornet and control
     beta: float
     seed: int
 
     @property
     def stem(self):
-        """``cornet``, ``sub-01_beta-40_seed-0`` or ``sub-01_beta-40_seed-0_shuffled``."""
+        """``cornet``, ``control_seed-0``, ``sub-01_beta-40_seed-0``, ``sub-01_beta-40_seed-0_shuffled``."""
         if self.model == "cornet":
             return "cornet"
-        ending = "_shuffled" if self.model == "shuffled" else ""
+        if self.model == "control":
+            return f"control_seed-{self.seed}"
+        ending = "" if self.model == "realnet" else f"_{self.model}"
         return f"sub-{self.subject:02d}_beta-{self.beta:g}_seed-{self.seed}{ending}"
 
     @property
     def trained_on(self):
-        """``sub-01``, or empty for CORnet, which is not aligned with a subject."""
+        """``sub-01``, or empty for CORnet and Control, which are not aligned with a subject."""
         return f"sub-{self.subject:02d}" if self.subject else ""
 
     @property
@@ -130,36 +132,31 @@ class Study(Settings):
         return [notebook for notebook, left_out in absent.items() if left_out]
 
     def networks(self):
-        """Every network of the study: CORnet, and per subject and seed Control, each beta, and the shuffled network."""
-        training, rows = self.training, [Network("cornet", 0, 0, 0)]
+        """Every network of the study: CORnet, Control per seed, and per subject and seed each beta and each shuffle.
+
+        Betas other than the main one are trained with the first seed alone.
+        """
+        training = self.training
+        rows = [Network("cornet", 0, 0, 0), *(Network("control", 0, 0, seed) for seed in training.seeds)]
+        shuffles = [name for name in ("shuffled", "shuffled_within") if getattr(training, name)]
         for subject in self.fmri.subjects:
             for seed in training.seeds:
-                rows.append(Network("control", subject, 0, seed))
-                rows += [Network("realnet", subject, beta, seed) for beta in training.betas]
-                if training.shuffled:
-                    rows.append(Network("shuffled", subject, training.main_beta, seed))
+                betas = training.betas if seed == training.seeds[0] else (training.main_beta,)
+                rows += [Network("realnet", subject, beta, seed) for beta in betas]
+                rows += [Network(model, subject, training.main_beta, seed) for model in shuffles]
         return rows
 
     def main_networks(self):
-        """The networks of the main figures: CORnet, Control, and ReAlnet and shuffled at the main beta."""
-        return [n for n in self.networks() if n.model in ("cornet", "control") or n.beta == self.training.main_beta]
+        """The networks of the main figures: CORnet, Control, and ReAlnet and shuffled ones at the main beta."""
+        return [n for n in self.networks() if not n.subject or n.beta == self.training.main_beta]
 
-    def find_network(self, subject=0, beta=0, seed=0, shuffled=False):
-        """The network of this study with these properties; subject 0 is CORnet, beta 0 is Control.
-
-        Raises
-        ------
-        InvalidInput
-            The study has no such network; the message names those that it has.
-        """
-        model = "shuffled" if shuffled else "realnet" if beta else "control"
+    def find_network(self, stem):
+        """The network whose files have this stem; `InvalidInput` names those that the study has."""
         for network in self.networks():
-            if network == (model, subject, beta, seed) or (subject == 0 and network.model == "cornet"):
+            if network.stem == stem:
                 return network
-        raise InvalidInput(
-            f"study {self.name} has no {model} network of subject {subject!r}, beta {beta!r}, seed {seed!r}: it has"
-            f" {', '.join(n.stem for n in self.networks()[:8])}, ..."
-        )
+        stems = [n.stem for n in self.networks()]
+        raise InvalidInput(f"study {self.name} has no network {stem!r}: it has {', '.join(stems[:8])}, ...")
 
     def settings_of(self, notebook):
         """The settings that the results of a notebook depend on: dict key -> value that JSON can hold."""

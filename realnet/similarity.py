@@ -1,4 +1,4 @@
-"""Similarity of RDMs: Spearman and partial Spearman correlations, noise ceiling, best layer, improvement.
+"""Similarity of RDMs: Spearman and partial Spearman correlations, noise ceiling, best layer.
 
 RDMs are condensed: the last axis is ``n_pairs``, in the order of `scipy.spatial.distance.squareform`.
 """
@@ -132,12 +132,12 @@ def partial_from_correlations(correlations, inverse):
 
 
 def noise_ceiling(subject_rdms):
-    """Noise ceiling: mean over subjects of the Spearman correlation with the mean RDM of the other subjects (lower) and
-    of all subjects (upper). Nili et al. (2014), doi:10.1371/journal.pcbi.1003553.
+    """Noise ceiling: mean over subjects of the Spearman correlation with the mean of the ranks of the other subjects
+    (lower) and of all subjects (upper), which no RDM exceeds on average. Nili et al. (2014), doi:10.1371/journal.pcbi.1003553.
 
     Parameters
     ----------
-    subject_rdms : array (n_subjects, n_pairs), of two subjects or more, averaged as they are, not as ranks
+    subject_rdms : array (n_subjects, n_pairs), of two subjects or more
 
     Returns
     -------
@@ -147,9 +147,9 @@ def noise_ceiling(subject_rdms):
     if rdms.ndim != 2 or len(rdms) < 2:
         raise InvalidInput(f"a noise ceiling needs RDMs (n_subjects, n_pairs) of two or more, not {rdms.shape}")
     ranks = normalised_ranks(rdms)
-    others = (rdms.sum(axis=0) - rdms) / (len(rdms) - 1)
-    lower = np.einsum("sp,sp->s", ranks, normalised_ranks(others)).mean()
-    upper = (ranks @ normalised_ranks(rdms.mean(axis=0))).mean()
+    total = ranks.sum(axis=0)
+    lower = np.einsum("sp,sp->s", ranks, normalised_ranks(total - ranks)).mean()
+    upper = (ranks @ normalised_ranks(total)).mean()
     return float(lower), float(upper)
 
 
@@ -186,24 +186,6 @@ def crossvalidated_best_layer(model_rdms, brain_rdm, *, n_folds=2, n_repeats=50,
             rho += np.take_along_axis(held_out, chosen[..., None], axis=-1)[..., 0]
             share += chosen[..., None] == np.arange(len(model_rdms))
     return (rho / (n_repeats * n_folds))[()], share / (n_repeats * n_folds)
-
-
-def improvement(new, reference, lower=None):
-    """The paper's improvement ratio ``(new - reference) / reference``, NaN where the reference is not clearly above 0.
-
-    Parameters
-    ----------
-    new, reference, lower : array, similarities
-        ``lower`` end of the reference's confidence interval (default: the reference itself), which must be above 0.
-
-    Returns
-    -------
-    array
-    """
-    new, reference = np.asarray(new, dtype=float), np.asarray(reference, dtype=float)
-    clear = (reference > 0) & (np.asarray(reference if lower is None else lower) > 0)
-    with np.errstate(divide="ignore", invalid="ignore"):
-        return np.where(clear, (new - reference) / reference, np.nan)[()]
 
 
 def _which(bad):

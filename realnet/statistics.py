@@ -1,10 +1,11 @@
-"""Inference on similarities: bootstraps over images, intervals over subjects, correction for several tests.
+"""Inference on similarities that generalises over images, subjects and training seeds.
 
-With three subjects no permutation test over subjects can be significant (their sign flips give p = .125 or more).
-Images are many: intervals come from a bootstrap over images, and everything that is compared shares its resamples.
+Images are resampled, and everything that is compared shares the resamples; the variances over subjects and seeds are
+added. With three subjects no permutation test over subjects could be significant (p is .125 or more).
 """
 
 import warnings
+from typing import NamedTuple
 
 import numpy as np
 from mne.stats import permutation_cluster_1samp_test
@@ -61,65 +62,111 @@ def bootstrap_partial_spearman(rdms, feature_rdms, n_bootstraps=1000, seed=0):
     return partial[:, 0] if np.ndim(rdms) == 1 else partial
 
 
-def generalise_to_subjects(found, samples, level=0.95):
-    """Mean over subjects with an interval and a one-sided p that generalise over subjects and images.
+class Effect(NamedTuple):
+    """A mean with its interval and two-sided p values, arrays of one shape; see :func:`generalise`."""
 
-        mean +- t sqrt(v_subjects + v_images), t the quantile of Student's t with n_subjects - 1 degrees of freedom,
-        v_subjects = variance of ``found`` over subjects / n_subjects, v_images = variance over the bootstraps of the
-        mean over subjects; p from t = mean / sqrt(v_subjects + v_images)
+    value: np.ndarray
+    lower: np.ndarray
+    upper: np.ndarray
+    p: np.ndarray  # of each cell alone
+    p_corrected: np.ndarray  # family-wise, for all cells along the last axis
 
-    The interval is conservative: the noise of the images is part of both variances, whose sum bounds the variance over
-    both factors (Schütt et al. 2023, doi:10.7554/eLife.82566).
+
+def generalise(values, n_images, n_factors=2, level=0.95, n_draws=10_000, seed=0):
+    """Mean over participants, training seeds, ... with inference that generalises over all of them and over images.
+
+        mean +- t(df) sqrt(V),   V = V_images + sum of V_f over factors,   df = V^2 / sum of V_j^2 / df_j
+
+    V_f is the variance of the marginal means of factor f over its n_f levels, divided by n_f (n_f - 1 degrees of
+    freedom); V_images the variance of the mean over resampled images (n_images - 1); df follows Satterthwaite. A factor
+    with one level has no variance: the result then holds for this level alone. The interval is conservative: noise of
+    the images is part of all variances, whose sum bounds that over all factors (Schütt et al. 2023,
+    doi:10.7554/eLife.82566). ``p_corrected`` is the share of draws of a normal distribution with the covariance of the
+    cells whose smallest p is at most that of the cell (max-t; Hothorn, Bretz & Westfall 2008, doi:10.1002/bimj.200810425).
 
     Parameters
     ----------
-    found, samples : array (..., n_subjects), (n_bootstraps, ..., n_subjects)
-        Values of two subjects or more on all images, and on resampled images.
-    level : float
+    values : array (1 + n_bootstraps, ..., *factors)
+        Values on all images, followed by those on resampled images (none: images are not generalised over). The last
+        ``n_factors`` axes are the levels of each factor.
+    n_images, n_factors : int
+    level, n_draws, seed : float, int, int
 
     Returns
     -------
-    mean, lower, upper, p : array (...)
+    Effect
+        Arrays (...).
     """
-    found, samples = np.asarray(found, dtype=float), np.asarray(samples, dtype=float)
-    n_subjects = found.shape[-1]
-    variance = found.var(axis=-1, ddof=1) / n_subjects + np.nanvar(samples.mean(axis=-1), axis=0, ddof=1)
-    mean, error = found.mean(axis=-1), np.sqrt(variance)
-    half_width = stats.t.ppf((1 + level) / 2, n_subjects - 1) * error
+    mean, deviations, degrees = _components(values, n_images, n_factors)
+    error, df = _satterthwaite(deviations, degrees, n_images)
     with np.errstate(divide="ignore", invalid="ignore"):
         t = np.where(mean == 0, 0, mean / error)
-    return mean, mean - half_width, mean + half_width, stats.t.sf(t, n_subjects - 1)
+    p, half_width = 2 * stats.t.sf(abs(t), df), stats.t.ppf((1 + level) / 2, df) * error
+    rows = np.atleast_2d((np.concatenate(deviations) / np.where(error > 0, error, 1)).T).T  # (n, ..., cells)
+    rows = np.moveaxis(rows, 0, -2)
+    eigenvalues, vectors = np.linalg.eigh(np.swapaxes(rows, -1, -2) @ rows)  # of the correlations of the cells
+    roots = vectors * np.sqrt(np.maximum(eigenvalues, 0))[..., None, :]
+    normal = np.random.default_rng(seed).standard_normal((n_draws, rows.shape[-1]))
+    largest = abs(normal @ np.swapaxes(roots, -1, -2)).max(axis=-1)  # (..., n_draws)
+    z = np.reshape(stats.norm.isf(p / 2), (*largest.shape[:-1], -1, 1))
+    reached = (largest[..., None, :] >= z).sum(axis=-1).reshape(p.shape)
+    corrected = np.maximum(p, (1 + reached) / (1 + n_draws))
+    return Effect(mean, mean - half_width, mean + half_width, p, corrected)
 
 
-def confidence_interval(samples, level=0.95, axis=0):
-    """Percentile interval of bootstrap samples without NaN: (lower, upper), the quantiles (1 -+ level) / 2."""
-    return tuple(np.nanquantile(samples, [(1 - level) / 2, (1 + level) / 2], axis=axis))
-
-
-def bootstrap_p(samples, alternative="greater", axis=0):
-    """p of the hypothesis that a bootstrapped quantity is not above 0, or that it is 0 ("two-sided").
-
-        p = (1 + number of samples at or below 0) / (1 + number of samples)
+def ratio(numerator, denominator, n_images, n_factors=2, level=0.95):
+    """Ratio of two means with Fieller's interval, generalised as in :func:`generalise`.
 
     Parameters
     ----------
-    samples : array, bootstraps on ``axis``; a NaN (an undefined resample) counts as at or beyond 0 on both sides
-    alternative : {"greater", "two-sided"}; the latter is twice the smaller of the two one-sided p, at most 1
+    numerator, denominator : array (1 + n_bootstraps, ..., *factors), paired
 
     Returns
     -------
-    array without ``axis``
+    value, lower, upper : array (...), NaN where the denominator's interval is not above 0
     """
-    if alternative not in ("greater", "two-sided"):
-        raise InvalidInput(f"alternative must be 'greater' or 'two-sided', not {alternative!r}")
-    samples = np.moveaxis(np.asarray(samples, dtype=float), axis, 0)
-    greater, less = ((1 + (~beyond).sum(axis=0)) / (1 + len(samples)) for beyond in (samples > 0, samples < 0))
-    return greater if alternative == "greater" else np.minimum(1, 2 * np.minimum(greater, less))
+    (a, deviations, degrees), (b, others, _) = (_components(v, n_images, n_factors) for v in (numerator, denominator))
+    df = np.minimum(*(_satterthwaite(parts, degrees, n_images)[1] for parts in (deviations, others)))
+    rows_a, rows_b = np.concatenate(deviations), np.concatenate(others)
+    quantile = stats.t.ppf((1 + level) / 2, df) ** 2
+    aa, ab, bb = (x * y - quantile * (dx * dy).sum(axis=0)
+                  for x, y, dx, dy in ((a, a, rows_a, rows_a), (a, b, rows_a, rows_b), (b, b, rows_b, rows_b)))  # fmt: skip
+    with np.errstate(divide="ignore", invalid="ignore"):
+        root = np.sqrt(np.maximum(ab**2 - aa * bb, 0))
+        found = np.stack([a / b, (ab - root) / bb, (ab + root) / bb])
+    return tuple(np.where((b > 0) & (bb > 0), found, np.nan))
 
 
-def fdr(p):
-    """p values (...) adjusted for the false discovery rate over all of them (Benjamini & Hochberg 1995), same shape."""
-    return stats.false_discovery_control(np.ravel(p)).reshape(np.shape(p))
+def _components(values, n_images, n_factors):
+    """The mean over the factors (...), and per source of variance its deviations (n, ...), whose squares add up to the
+    variance of the mean, and its degrees of freedom."""
+    values = np.asarray(values, dtype=float)
+    axes = tuple(range(values.ndim - n_factors, values.ndim))
+    means = values.mean(axis=axes)
+    deviations, degrees = [], []
+    if len(means) > 1:
+        centred = means[1:] - np.nanmean(means[1:], axis=0)  # NaN: an RDM is constant over a resample
+        n = np.isfinite(centred).sum(axis=0)
+        deviations.append(np.nan_to_num(centred) / np.sqrt(np.maximum(n - 1, 1)))
+        degrees.append(n_images - 1)
+    for axis in axes:
+        n = values.shape[axis]
+        if n > 1:
+            marginal = np.moveaxis(values[0], axis - 1, 0).mean(axis=tuple(range(-n_factors + 1, 0)))
+            deviations.append((marginal - means[0]) / np.sqrt(n * (n - 1)))
+            degrees.append(n - 1)
+    if not deviations:
+        raise InvalidInput("an interval needs resampled images, or a factor with two levels or more")
+    return means[0], deviations, degrees
+
+
+def _satterthwaite(deviations, degrees, n_images):
+    """Standard error of the mean (...) and its degrees of freedom (...)."""
+    parts = [np.sum(rows**2, axis=0) for rows in deviations]
+    weighted = sum(part**2 / df for part, df in zip(parts, degrees, strict=True))
+    variance = sum(parts)
+    df = np.divide(variance**2, weighted, out=np.full(np.shape(variance), float(max(degrees))), where=weighted > 0)
+    return np.sqrt(variance), df
 
 
 def cluster_test(values, n_permutations=10000, seed=0):

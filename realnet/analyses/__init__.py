@@ -1,26 +1,68 @@
-"""What the analyses share: networks and references, noise ceilings, and arrays as tidy tables."""
+"""What the analyses share: networks and references, resampled similarities, noise ceilings, and rows of tidy tables."""
 
 import numpy as np
 import pandas as pd
-from scipy import stats
 
-from realnet.similarity import noise_ceiling
+from realnet.rdm import count_stimuli
+from realnet.similarity import compare_rdms, noise_ceiling
+from realnet.statistics import bootstrap_similarities
 
-REFERENCES = ("cornet", "control")  # networks that ReAlnet is compared with
+KINDS = ("cornet", "control", "realnet", "shuffled", "shuffled_within")
+REFERENCES = ("cornet", "control", "shuffled", "shuffled_within")  # networks that ReAlnet is compared with
 BEST, CROSSVALIDATED = "best", "cross-validated"  # ``layer``: chosen on the same images, or on other images
 
 
 def kinds_of(networks):
     """The kinds of networks present, in the order of the figures."""
-    return [kind for kind in ("cornet", "control", "realnet", "shuffled") if any(n.model == kind for n in networks)]
+    return [kind for kind in KINDS if any(n.model == kind for n in networks)]
 
 
-def reference_stem(networks, network, reference):
-    """The stem of CORnet, or of the Control of the same subject and seed as ``network``."""
-    if reference == "cornet":
-        return "cornet"
-    same = (n for n in networks if n.model == "control" and (n.subject, n.seed) == (network.subject, network.seed))
-    return next(same).stem
+def comparisons(networks):
+    """Pairs (model, reference): ReAlnet with each other kind, networks trained on shuffled pairs with the first two."""
+    kinds = kinds_of(networks)
+    pairs = [("realnet", kind) for kind in kinds if kind != "realnet" and "realnet" in kinds]
+    return pairs + [(kind, reference) for kind in kinds[2:] if kind != "realnet" for reference in kinds[:2]]
+
+
+def network_grid(networks, model, beta=None):
+    """Positions of the networks of one kind: ints (n_subjects, n_seeds), subjects as the networks are trained on.
+
+    CORnet (one network) and Control (one per seed) are repeated. ``beta``: that of the ReAlnets, if they have several.
+    """
+    aligned = [n for n in networks if n.model == "realnet" and beta in (None, n.beta)] or networks
+    subjects = sorted({n.subject for n in aligned if n.subject})
+    seeds = sorted({n.seed for n in aligned if n.subject})
+    wanted = [i for i, n in enumerate(networks) if n.model == model and (beta in (None, n.beta) or not n.subject)]
+    place = {(networks[i].subject, networks[i].seed): i for i in wanted}
+    key = {"cornet": lambda subject, seed: (0, 0), "control": lambda subject, seed: (0, seed)}.get(model, lambda *k: k)
+    return np.array([[place[key(subject, seed)] for seed in seeds] for subject in subjects])
+
+
+def resampled_similarities(models, brains, inference):
+    """Similarity of networks (network, layer, pair) with brains (..., pair): on all images, then on each resample.
+
+    Returns
+    -------
+    array (1 + n_bootstraps, n_networks, n_layers, ...)
+    n_images : int
+    """
+    found, n_pairs = compare_rdms(np.asarray(models), np.asarray(brains)), models.sizes["pair"]
+    rdms = [array.values.reshape(-1, n_pairs) for array in (models, brains)]
+    samples = bootstrap_similarities(*rdms, inference.n_bootstraps, inference.seed).reshape(-1, *found.shape)
+    return np.concatenate([found[None], samples]), count_stimuli(n_pairs)
+
+
+def effect_rows(effect, axes, **columns):
+    """Rows (dict) of an `realnet.statistics.Effect` or (value, lower, upper): one per cell.
+
+    ``axes``: dict column -> values along each axis of the arrays; ``columns``: the same in every row.
+    """
+    names = getattr(effect, "_fields", ("value", "lower", "upper"))
+    rows = []
+    for place in np.ndindex(np.shape(effect[0])):
+        cell = {column: values[i] for (column, values), i in zip(axes.items(), place, strict=True)}
+        rows.append({**columns, **cell, **{name: float(part[place]) for name, part in zip(names, effect, strict=True)}})
+    return rows
 
 
 def tidy(array, networks, **columns):
@@ -42,12 +84,3 @@ def add_ceilings(table, column, ceilings):
     """Add ``ceiling_lower`` and ``ceiling_upper`` from a dict value of ``column`` -> (lower, upper)."""
     lower, upper = (table[column].map(lambda key, end=end: ceilings[key][end]) for end in (0, 1))
     return table.assign(ceiling_lower=lower, ceiling_upper=upper)
-
-
-def t_interval(values, level=0.95):
-    """Student's t interval of the mean of ``values`` (n,): (lower, upper); NaN for a single value."""
-    values = np.asarray(values, dtype=float)
-    if len(values) < 2:
-        return np.nan, np.nan
-    half_width = stats.t.ppf(0.5 + level / 2, len(values) - 1) * stats.sem(values)
-    return values.mean() - half_width, values.mean() + half_width

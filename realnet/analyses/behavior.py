@@ -1,8 +1,8 @@
 """Chapter 07: accuracy, and consistency with people's errors, of every network at every beta (supplement S1).
 
 Rows with ``metric`` ``top1``, ``top5``, ``accuracy16`` and ``kappa`` are measures; rows with ``top1_difference`` and so
-on compare two networks (column ``reference``, two-sided ``p``). ``lower`` and ``upper`` are from a bootstrap over
-images, with the same draws for all networks. ``trained_on`` ``mean``: mean over the networks of one kind and beta.
+on compare two kinds of networks (column ``reference``). ``trained_on`` ``mean``: mean over the networks of one kind and
+beta, with intervals over images, subjects and seeds; those of single networks are over images alone.
 """
 
 import os
@@ -13,7 +13,7 @@ from typing import NamedTuple
 import numpy as np
 import pandas as pd
 
-from realnet.analyses import REFERENCES
+from realnet.analyses import effect_rows, network_grid
 from realnet.backbones import EfficientNetLite0
 from realnet.behavior import category_decisions, classify_files, error_consistency, find_validation_images, is_in_top
 from realnet.datasets import geirhos2021
@@ -22,7 +22,7 @@ from realnet.errors import InvalidInput, MissingInput
 from realnet.io import empty_table
 from realnet.networks import load_network
 from realnet.settings import Network
-from realnet.statistics import bootstrap_p, confidence_interval
+from realnet.statistics import generalise
 
 CEILINGS = ["ceiling", "ceiling_lower", "ceiling_upper"]
 
@@ -48,10 +48,9 @@ def accuracy_table(study, networks, device="auto"):
     loaders = {network: partial(load_network, study, network) for network in networks}
     hits = classify_files(loaders, paths, study.network.image_size, decide, device=device)
     hits = np.stack(list(hits.values()), axis=1).astype(np.float64)  # (image, network, k)
-    samples = resampled_sums(hits, study.inference) / len(hits)
-    rows = []
+    shares, rows = resampled_sums(hits, study.inference) / len(hits), []
     for k, metric in enumerate(("top1", "top5")):
-        rows += measure_rows(networks, metric, hits[..., k].mean(axis=0), samples[..., k], study.inference)
+        rows += measure_rows(networks, metric, shares[..., k], len(hits), study.inference)
     table = pd.DataFrame(rows).assign(dataset="imagenet", stimulus_set="validation")
     return table, f"{len(paths)} images of {n_classes} classes."
 
@@ -146,8 +145,8 @@ def consistency_table(study, experiment, right):
     inference, networks, subjects, n = study.inference, list(right), experiment.subjects, len(right)
     correct = np.stack([*right.values(), *experiment.correct])  # networks, then people
     conditions, values = _by_image(experiment.trials, correct, len(subjects))
-    accuracy, kappa = _rates_and_kappas(values.sum(axis=0), len(correct))
     accuracies, kappas = _rates_and_kappas(resampled_sums(values, inference), len(correct))
+    accuracy, kappa = accuracies[0], kappas[0]
     makers = [network.columns for network in networks] + [{"model": "human", "subject": name} for name in subjects]
     rows = []
     for (c, condition), (i, maker) in product(enumerate(conditions), enumerate(makers)):
@@ -160,11 +159,11 @@ def consistency_table(study, experiment, right):
             others = np.where(np.arange(len(subjects)) == i - n, np.nan, kappa[c, i])
             rows.append({**about, "metric": "kappa", "value": np.nanmean(others)})
     # conditions weigh alike, as in the original, and then people
-    found, samples, about = accuracy[:, :n].mean(0), accuracies[:, :, :n].mean(1), {"condition": "mean"}
-    rows += measure_rows(networks, "accuracy16", found, samples, inference, about)
-    found, samples, about = kappa[:, :n].mean((0, 2)), kappas[:, :, :n].mean((1, 3)), about | {"subject": "mean"}
-    rows += measure_rows(networks, "kappa", found, samples, inference, about)
-    ceilings = _ceilings(kappa[:, n:], kappas[:, :, n:], [*conditions, "mean"], inference.level)
+    about = {"condition": "mean"}
+    rows += measure_rows(networks, "accuracy16", accuracies[:, :, :n].mean(1), len(values), inference, about)
+    about |= {"subject": "mean"}
+    rows += measure_rows(networks, "kappa", kappas[:, :, :n].mean((1, 3)), len(values), inference, about)
+    ceilings = _ceilings(kappas[:, :, n:], [*conditions, "mean"], inference.level)
     ceiling = dict(zip(("value", "lower", "upper"), ceilings.loc["mean"], strict=True))
     rows.append({"model": "human", **about, "metric": "kappa", **ceiling})
     table = pd.DataFrame(rows).assign(dataset="geirhos2021", stimulus_set=experiment.name, people=experiment.people)
@@ -193,56 +192,47 @@ def _rates_and_kappas(sums, n):
     return right, error_consistency(right[..., :, None], people, together)
 
 
-def _ceilings(kappa, kappas, conditions, level):
-    """Mean kappa over pairs of people and its interval, by condition, from (condition, p, p) and the resampled ones."""
-    first, second = np.triu_indices(kappa.shape[-1], k=1)
+def _ceilings(kappas, conditions, level):
+    """Mean kappa over pairs of people and its percentile interval, by condition, from (1 + n_bootstraps, condition, p, p)."""
+    first, second = np.triu_indices(kappas.shape[-1], k=1)
     if not len(first):
         return pd.DataFrame(np.nan, index=conditions, columns=CEILINGS)
-    found, samples = (values[..., first, second].mean(axis=-1) for values in (kappa[None], kappas))
-    found, samples = (np.column_stack([values, values.mean(axis=1)]) for values in (found, samples))
-    return pd.DataFrame(dict(zip(CEILINGS, (found[0], *confidence_interval(samples, level)), strict=True)), conditions)
+    values = kappas[..., first, second].mean(axis=-1)
+    values = np.column_stack([values, values.mean(axis=1)])
+    lower, upper = np.nanquantile(values[1:], [(1 - level) / 2, (1 + level) / 2], axis=0)
+    return pd.DataFrame(dict(zip(CEILINGS, (values[0], lower, upper), strict=True)), conditions)
 
 
-def measure_rows(networks, metric, found, samples, inference, about=None):
-    """Rows (dict) of one measure: every network, the mean of every kind and beta, and differences from the references.
+def measure_rows(networks, metric, values, n_images, inference, about=None):
+    """Rows (dict) of one measure: every network, the mean of every kind and beta, and its differences from references.
 
-    ``found`` (n_networks,); ``samples`` (n_bootstraps, n_networks), paired over networks; ``about``: further columns.
+    ``values`` (1 + n_bootstraps, n_networks): on all images, then on resampled ones; ``about``: further columns.
     """
-
-    def row(columns, metric, value, sampled):
-        lower, upper = confidence_interval(sampled, inference.level)
-        return {**columns, **(about or {}), "metric": metric, "value": float(value), "lower": lower, "upper": upper}
-
-    position = {network: i for i, network in enumerate(networks)}
-    groups = [(network.columns, [network]) for network in networks]
-    for model, beta in dict.fromkeys((n.model, n.beta) for n in networks if n.subject):
-        group = [n for n in networks if n.subject and (n.model, n.beta) == (model, beta)]
-        groups.append(({"model": model, "trained_on": "mean", "beta": beta}, group))
-    rows = []
-    for columns, group in groups:
-        i = [position[network] for network in group]
-        rows.append(row(columns, metric, found[i].mean(), samples[:, i].mean(axis=1)))
-        for reference in REFERENCES:
-            j = [position.get(_partner(network, reference)) for network in group]
-            if None not in j:
-                difference, sampled = (found[i] - found[j]).mean(), (samples[:, i] - samples[:, j]).mean(axis=1)
-                about_it = {"reference": reference, "p": float(bootstrap_p(sampled, "two-sided"))}
-                rows.append(row(columns, f"{metric}_difference", difference, sampled) | about_it)
+    options, about, rows = {"n_images": n_images, "level": inference.level}, about or {}, []
+    for i, network in enumerate(networks):
+        interval = generalise(values[:, i], n_factors=0, **options)[:3]
+        rows += effect_rows(interval, {}, **network.columns, **about, metric=metric)
+    aligned = [n for n in networks if n.model == "control" or n.subject]
+    for model, beta in dict.fromkeys((n.model, n.beta) for n in aligned):
+        kinds = {
+            kind: network_grid(networks, kind, beta or None) for kind in dict.fromkeys((model, "cornet", "control"))
+        }
+        group = {"model": model, "trained_on": "mean", "beta": beta, **about}
+        rows += effect_rows(generalise(values[:, kinds[model]], **options)[:3], {}, **group, metric=metric)
+        for reference in ("cornet", "control"):
+            if reference != model:
+                difference = values[:, kinds[model]] - values[:, kinds[reference]]
+                group |= {"reference": reference, "metric": f"{metric}_difference"}
+                rows += effect_rows(generalise(difference, **options), {}, **group)
     return rows
 
 
-def _partner(network, reference):
-    """CORnet, or the Control of the same subject and seed; None for a network that is not compared with it."""
-    if not network.subject or network.model == reference:
-        return None
-    return Network("cornet", 0, 0, 0) if reference == "cornet" else network._replace(model=reference, beta=0)
-
-
 def resampled_sums(values, inference):
-    """Sums over images drawn with replacement: values (n_images, ...) -> (n_bootstraps, ...)."""
+    """Sums over all images, then over images drawn with replacement: (n_images, ...) -> (1 + n_bootstraps, ...)."""
     rng, n = np.random.default_rng(inference.seed), len(values)
     counts = (np.bincount(rng.integers(n, size=n), minlength=n) for _ in range(inference.n_bootstraps))
-    return np.stack([count @ values.reshape(n, -1) for count in counts]).reshape(-1, *values.shape[1:])
+    sums = [count @ values.reshape(n, -1) for count in (np.ones(n), *counts)]
+    return np.stack(sums).reshape(-1, *values.shape[1:])
 
 
 def readable(table, metrics):

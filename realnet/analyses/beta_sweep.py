@@ -1,61 +1,55 @@
 """Chapter 08: the size of each effect at each beta (supplement S2-S13)."""
 
+import numpy as np
 import pandas as pd
 
-from realnet.analyses import REFERENCES, reference_stem, t_interval
+from realnet.analyses import REFERENCES, effect_rows, network_grid
 from realnet.analyses.fmri import fmri_differences
 from realnet.io import load_model_rdms, load_prepared
-from realnet.settings import Network
 from realnet.similarity import compare_rdms
-
-
-def at_beta(study, beta):
-    """The study with ``beta`` as the one of its main figures, so that every analysis can be made for every beta."""
-    training = study.training.model_copy(update={"main_beta": beta, "shuffled": False})
-    return study.model_copy(update={"training": training})
+from realnet.statistics import generalise
 
 
 def beta_curve(study):
-    """Difference of each network from CORnet and from Control, by beta; beta 0 is Control itself.
+    """Difference of ReAlnet from CORnet and from Control, by beta.
 
     Returns
     -------
     DataFrame
         ``metric`` ``difference`` in Spearman's rho. Column ``curve``: ``own subject, <images>`` and ``other subjects,
-        natural`` (mean over regions at the best layer, interval over images, for the others over images and subjects)
-        and ``EEG, layer <layer>`` (mean over times and subjects, t interval over subjects). One row per network;
-        ``subject`` is the subject compared with, or ``mean``.
+        natural`` (mean over regions at the best layer, as in chapters 03 and 04) and ``EEG, layer <layer>`` (mean over
+        times and EEG subjects; interval over subjects and seeds). Rows per subject that networks were trained on, and
+        their ``mean``.
     """
-    networks = [network for network in study.networks() if network.model != "shuffled"]
-    # Control again as a ReAlnet of beta 0, which has the same file names
-    networks += [Network("realnet", n.subject, 0.0, n.seed) for n in networks if n.model == "control"]
-    dataset, parts = study.fmri.dataset, []
-    for name in study.fmri.test_sets:
-        brains = load_prepared(study, f"{dataset}_rdms", name)
-        own = fmri_differences(study, dataset, name, brains, networks, within=True)
-        parts.append(own.assign(curve=f"own subject, {name}"))
-    if study.fmri.other_subjects:
-        brains = load_prepared(study, "horikawa2017_rdms", "natural")
-        others = fmri_differences(study, "horikawa2017", "natural", brains, networks, within=False)
-        parts.append(others[others.subject == "mean"].assign(curve="other subjects, natural"))
-    table = pd.concat(parts, ignore_index=True).query("metric == 'difference' and roi == 'mean'")
-    if study.eeg.subjects:
-        table = pd.concat([table, _eeg_rows(study, networks)], ignore_index=True)
-    return table[~((table.beta == 0) & (table.reference == "control"))]  # Control against itself
+    networks, dataset = study.networks(), study.fmri.dataset
+    sets = [(dataset, name, f"own subject, {name}") for name in study.fmri.test_sets]
+    sets += [("horikawa2017", "natural", "other subjects, natural")] if study.fmri.other_subjects else []
+    parts = []
+    for beta in study.training.betas:
+        chosen = [n for n in networks if n.model in ("cornet", "control") or (n.model, n.beta) == ("realnet", beta)]
+        for recording, name, curve in sets:
+            brains, within = load_prepared(study, f"{recording}_rdms", name), recording == dataset
+            table = fmri_differences(study, recording, name, brains, chosen, within, beta)
+            parts.append(table[within | (table.subject == "mean")].assign(curve=curve))
+        if study.eeg.subjects:
+            parts.append(_eeg_rows(study, chosen, beta))
+    table = pd.concat(parts, ignore_index=True)
+    return table[(table.metric == "difference") & (table.roi.isna() | (table.roi == "mean"))]
 
 
-def _eeg_rows(study, networks):
-    """Difference in similarity with the EEG, mean over the window, for every network and layer."""
+def _eeg_rows(study, networks, beta):
+    """Difference in similarity with the EEG, mean over the window, for every layer."""
     models = load_model_rdms(study, "things", networks)
     rho = compare_rdms(models, load_prepared(study, "things_eeg2_rdms", "things")).mean("time")
-    stems, values = [n.stem for n in networks], rho.transpose("network", "layer", "subject").values
-    rows = []
-    for i, network in enumerate(networks):
-        for reference in REFERENCES if network.model == "realnet" else ():
-            difference = values[i] - values[stems.index(reference_stem(networks, network, reference))]
-            for layer, subjects in zip(rho.layer.values, difference, strict=True):
-                lower, upper = t_interval(subjects, study.inference.level)
-                rows.append({**network.columns, "reference": reference, "layer": str(layer), "subject": "mean",
-                             "curve": f"EEG, layer {layer}", "metric": "difference", "value": subjects.mean(),
-                             "lower": lower, "upper": upper})  # fmt: skip
+    values, rows = rho.transpose("network", "layer", "subject").values, []
+    grids = {model: network_grid(networks, model, beta) for model in ("realnet", *REFERENCES[:2])}
+    trained = [*sorted({n.trained_on for n in networks if n.subject}), "mean"]
+    curves = {"curve": [f"EEG, layer {layer}" for layer in rho.layer.values]}
+    for reference in REFERENCES[:2]:
+        difference = values[grids["realnet"]] - values[grids[reference]]  # (trained_on, seed, layer, EEG subject)
+        for i, name in enumerate(trained):
+            part = difference if name == "mean" else difference[i : i + 1]
+            effect = generalise(np.moveaxis(part, 2, 0)[None], n_images=2, n_factors=3, level=study.inference.level)
+            about = {"model": "realnet", "reference": reference, "trained_on": name, "subject": "mean", "beta": beta}
+            rows += effect_rows(effect, curves, **about, metric="difference")
     return pd.DataFrame(rows).assign(dataset="things_eeg2", stimulus_set="things")

@@ -4,10 +4,11 @@ import numpy as np
 import pandas as pd
 import xarray as xr
 
-from realnet.analyses import REFERENCES, tidy
+from realnet.analyses import comparisons, effect_rows, kinds_of, network_grid, tidy
 from realnet.io import load_model_rdms, load_prepared
+from realnet.rdm import count_stimuli
 from realnet.similarity import FeatureRDMs, partial_spearman
-from realnet.statistics import bootstrap_p, bootstrap_partial_spearman, confidence_interval, fdr
+from realnet.statistics import bootstrap_partial_spearman, generalise, ratio
 
 
 def dimension_table(study, networks):
@@ -17,8 +18,9 @@ def dimension_table(study, networks):
     -------
     DataFrame
         Column ``dimension``. ``partial_rho2``: squared partial Spearman correlation of the RDMs of a layer and of a
-        dimension, given all other dimensions. ``difference``: ReAlnet minus reference of it in IT, mean over networks,
-        with interval over resampled images and FDR-corrected ``p`` (two-sided).
+        dimension, given all other dimensions. ``difference`` of it between kinds of networks in IT, with intervals over
+        images, training subjects and seeds; ``p_corrected`` for all dimensions. ``share``: what networks trained on
+        shuffled pairs gain, divided by what ReAlnet gains, where that is clearly above 0.
     """
     features = load_prepared(study, "things_dimensions_rdms", "things")
     models = load_model_rdms(study, "things", networks)
@@ -27,28 +29,27 @@ def dimension_table(study, networks):
     partial = xr.DataArray(partial_spearman(models.values, FeatureRDMs(features)) ** 2, coordinates, list(coordinates))
     about, inference = {"dataset": "things_dimensions", "stimulus_set": "things"}, study.inference
     table = tidy(partial, networks, metric="partial_rho2", **about)
-    options = {"n_bootstraps": inference.n_bootstraps, "seed": inference.seed}
-    samples = bootstrap_partial_spearman(models.sel(layer="IT").values, features, **options) ** 2
-    kind, found = np.array([n.model for n in networks]), partial.sel(layer="IT").values
-    parts = [table]
-    for model in [name for name in ("realnet", "shuffled") if name in kind]:
-        for reference in REFERENCES:
-            # (bootstrap, dimension) and (dimension,)
-            difference = samples[:, kind == model].mean(axis=1) - samples[:, kind == reference].mean(axis=1)
-            value = found[kind == model].mean(axis=0) - found[kind == reference].mean(axis=0)
-            lower, upper = confidence_interval(difference, inference.level)
-            parts.append(pd.DataFrame({
-                "model": model, "reference": reference, "layer": "IT", "dimension": names, "metric": "difference",
-                "value": value, "lower": lower, "upper": upper, "p": fdr(bootstrap_p(difference, "two-sided")),
-                "beta": study.training.main_beta, **about,
-            }))  # fmt: skip
-    return pd.concat(parts, ignore_index=True)
+    draws = {"n_bootstraps": inference.n_bootstraps, "seed": inference.seed}
+    samples = bootstrap_partial_spearman(models.sel(layer="IT").values, features, **draws) ** 2
+    values = np.concatenate([partial.sel(layer="IT").values[None], samples])  # (1 + n_bootstraps, network, dimension)
+    options = {"n_images": count_stimuli(models.sizes["pair"]), "n_factors": 2, "level": inference.level}
+    kinds = {m: np.moveaxis(values[:, network_grid(networks, m)], -1, 1) for m in kinds_of(networks)}
+    rows = []
+    for model, reference in comparisons(networks):
+        mean = {"model": model, "reference": reference, "layer": "IT", "trained_on": "mean"}
+        difference = kinds[model] - kinds[reference]
+        rows += effect_rows(generalise(difference, **options), {"dimension": names}, **mean, metric="difference")
+        if model != "realnet":
+            part = ratio(difference, kinds["realnet"] - kinds[reference], **options)
+            rows += effect_rows(part, {"dimension": names}, **mean, metric="share")
+    about |= {"beta": study.training.main_beta, "n_seeds": kinds["realnet"].shape[-1]}
+    return pd.concat([table, pd.DataFrame(rows).assign(**about)], ignore_index=True)
 
 
-def top_dimensions(table, n=3, layer="IT", model="realnet"):
-    """Names of the ``n`` dimensions with the largest ``partial_rho2`` in a layer, mean over networks of one kind."""
-    rows = table[(table.metric == "partial_rho2") & (table.layer == layer) & (table.model == model)]
-    return list(rows.groupby("dimension").value.mean().nlargest(n).index)
+def top_dimensions(table, n=3, reference="cornet"):
+    """Names of the ``n`` dimensions that rise most in IT of ReAlnet against a reference (paper, figures 5B to 5D)."""
+    rows = table[(table.metric == "difference") & (table.model == "realnet") & (table.reference == reference)]
+    return list(rows.nlargest(n, "value").dimension)
 
 
 def beside_truth(table, truth):

@@ -2,56 +2,72 @@
 
 import numpy as np
 import pandas as pd
-import xarray as xr
-from scipy import stats
 
-from realnet.analyses import REFERENCES, add_ceilings, ceilings_of, kinds_of, tidy
+from realnet.analyses import (
+    add_ceilings,
+    ceilings_of,
+    comparisons,
+    effect_rows,
+    kinds_of,
+    network_grid,
+    resampled_similarities,
+    tidy,
+)
 from realnet.io import load_model_rdms, load_prepared
-from realnet.similarity import compare_rdms, improvement
-from realnet.statistics import cluster_test
+from realnet.similarity import compare_rdms
+from realnet.statistics import cluster_test, generalise, ratio
 
 
 def eeg_table(study, networks):
-    """Similarity of every layer with the EEG over time, and of ReAlnet minus its references (figure 4).
+    """Similarity of every layer with the EEG over time, and differences between kinds of networks (figure 4).
 
     Returns
     -------
     DataFrame
         ``rho``: per EEG subject, network, layer and time (s), with noise ceilings per time.
-        ``difference``: ReAlnet (mean over networks) minus reference, mean over EEG subjects (``subject`` = ``mean``),
-        with standard error over them (``sem``), and ``p`` of a sign-flip test with maximum cluster mass over time.
-        ``improvement``: its ratio to the reference, where the reference is significantly above 0.
-        ``sem``, ``p`` and the ratio are NaN for a single EEG subject.
+        ``difference``: per layer and time, mean over EEG subjects and networks (``subject`` and ``trained_on`` are
+        ``mean``), with an interval over images, EEG subjects, training subjects and seeds; ``p_corrected`` for the
+        times of a layer; ``p_cluster`` is the paper's test (sign flips of EEG subjects, mass of clusters over time),
+        which generalises over EEG subjects alone and also finds differences between two Controls (chapter 11).
+        ``window_difference``: the mean over all times (``time`` is missing). ``share``: what networks trained on
+        shuffled pairs gain in the window, divided by what ReAlnet gains. ``improvement``: difference / reference, per
+        EEG subject and for their mean, at times when the reference is above 0 after correction over times.
     """
-    brains = load_prepared(study, "things_eeg2_rdms", "things")
-    rho = compare_rdms(load_model_rdms(study, "things", networks), brains)
-    about = {"dataset": "things_eeg2", "stimulus_set": "things"}
+    brains, inference = load_prepared(study, "things_eeg2_rdms", "things"), study.inference
+    models, about = load_model_rdms(study, "things", networks), {"dataset": "things_eeg2", "stimulus_set": "things"}
+    rho = compare_rdms(models, brains)
     table = add_ceilings(tidy(rho, networks, metric="rho", **about), "time", ceilings_of(brains, "time"))
-    names = kinds_of(networks)
-    kinds = [rho.sel(network=[n.stem for n in networks if n.model == kind]).mean("network") for kind in names]
-    kinds = xr.concat(kinds, dim=pd.Index(names, name="model")).transpose("model", "layer", "subject", "time")
+    values, n_images = resampled_similarities(models, brains.transpose("subject", "time", "pair"), inference)
+    options = {"n_images": n_images, "n_factors": 3, "level": inference.level}
+    times, subjects = brains.time.values.astype(float).tolist(), brains.subject.values.astype(str).tolist()
     rows = []
-    for model in [name for name in names if name in ("realnet", "shuffled")]:
-        for reference in REFERENCES:
-            for layer in kinds.layer.values:
-                new, old = kinds.sel(model=model, layer=layer), kinds.sel(model=reference, layer=layer)
-                rows += _eeg_rows(new, old, study.inference, model=model, reference=reference, layer=str(layer))
-    return pd.concat([table, pd.DataFrame(rows).assign(**about, beta=study.training.main_beta)], ignore_index=True)
-
-
-def _eeg_rows(new, old, inference, **about):
-    """Difference with its cluster-corrected p, and improvement, at each time; arrays are (subject, time)."""
-    difference = (new - old).values
-    p = sem = ratio = np.full(difference.shape[1], np.nan)
-    if len(difference) > 1:
-        p = cluster_test(difference, n_permutations=inference.n_permutations, seed=inference.seed)
-        sem = stats.sem(difference, axis=0)
-        reference = old.values.mean(axis=0)
-        half_width = stats.t.ppf(0.5 + inference.level / 2, len(difference) - 1) * stats.sem(old.values, axis=0)
-        ratio = improvement(new.values.mean(axis=0), reference, lower=reference - half_width)
-    rows = []
-    for t, time in enumerate(new.time.values):
-        common = {**about, "subject": "mean", "time": float(time)}
-        rows.append({**common, "metric": "difference", "value": difference[:, t].mean(), "sem": sem[t], "p": p[t]})
-        rows.append({**common, "metric": "improvement", "value": ratio[t]})
-    return rows
+    for i, layer in enumerate(models.layer.values.astype(str)):
+        # (1 + n_bootstraps, time, EEG subject, trained_on, seed)
+        kinds = {m: values[:, network_grid(networks, m), i].transpose(0, 4, 3, 1, 2) for m in kinds_of(networks)}
+        for model, reference in comparisons(networks):
+            new, old = kinds[model], kinds[reference]
+            mean = {"model": model, "reference": reference, "layer": layer, "subject": "mean", "trained_on": "mean"}
+            differences = effect_rows(generalise(new - old, **options), {"time": times}, **mean, metric="difference")
+            paired = (new - old)[0].mean(axis=(-1, -2)).T  # (EEG subject, time)
+            p = (
+                cluster_test(paired, inference.n_permutations, inference.seed)
+                if len(paired) > 1
+                else [np.nan] * len(times)
+            )
+            rows += [row | {"p_cluster": value} for row, value in zip(differences, p, strict=True)]
+            window = (new - old).mean(axis=1)
+            rows += effect_rows(generalise(window, **options), {}, **mean, metric="window_difference")
+            if model != "realnet":
+                gain = (kinds["realnet"] - old).mean(axis=1)
+                rows += effect_rows(ratio(window, gain, **options), {}, **mean, metric="share")
+                continue
+            base = generalise(old, **options)
+            clear = (base.value > 0) & (base.p_corrected < 1 - inference.level)
+            for s, subject in enumerate([*subjects, "mean"]):
+                one = slice(None) if subject == "mean" else slice(s, s + 1)
+                gain = [
+                    np.where(clear, part, np.nan) for part in ratio((new - old)[:, :, one], old[:, :, one], **options)
+                ]
+                rows += effect_rows(gain, {"time": times}, **mean | {"subject": subject}, metric="improvement")
+    rows = pd.DataFrame(rows).assign(**about, beta=study.training.main_beta, n_seeds=new.shape[-1])
+    return pd.concat([table, rows], ignore_index=True)

@@ -1,17 +1,29 @@
 """Chapters 03 and 04: layers against regions of the fMRI, in the subject of the training and in others.
 
-Rows with ``metric`` ``rho`` are similarities. Rows with ``difference`` compare two networks (column ``reference``),
-each at its best layer, with an interval (``lower``, ``upper``) and ``p``; ``layer_difference`` does so at one layer.
+Rows with ``metric`` ``rho`` are similarities. Rows with ``difference`` compare two kinds of networks (columns ``model``
+and ``reference``), each at its best layer; ``layer_difference`` does so at one layer. Their intervals (``lower``,
+``upper``), ``p`` and ``p_corrected`` are those of :func:`realnet.statistics.generalise`.
 """
 
 import numpy as np
 import pandas as pd
 import xarray as xr
 
-from realnet.analyses import BEST, CROSSVALIDATED, REFERENCES, add_ceilings, ceilings_of, reference_stem, tidy
-from realnet.io import load_model_rdms, load_prepared
-from realnet.similarity import compare_rdms, crossvalidated_best_layer, improvement
-from realnet.statistics import bootstrap_p, bootstrap_similarities, confidence_interval, fdr, generalise_to_subjects
+from realnet.analyses import (
+    BEST,
+    CROSSVALIDATED,
+    add_ceilings,
+    ceilings_of,
+    comparisons,
+    effect_rows,
+    kinds_of,
+    network_grid,
+    resampled_similarities,
+    tidy,
+)
+from realnet.io import load_model_rdms, load_prepared, load_table
+from realnet.similarity import compare_rdms, crossvalidated_best_layer
+from realnet.statistics import generalise, ratio
 
 
 def fmri_table(study, networks, within):
@@ -25,12 +37,12 @@ def fmri_table(study, networks, within):
     parts = []
     for name in study.fmri.test_sets if within else ["natural"]:
         brains = load_prepared(study, f"{dataset}_rdms", name)
-        parts.append(similarity_table(study, dataset, name, brains, networks))
+        parts.append(similarity_table(study, dataset, name, brains, networks, within))
         parts.append(fmri_differences(study, dataset, name, brains, networks, within))
     return pd.concat(parts, ignore_index=True)
 
 
-def similarity_table(study, dataset, stimulus_set, brains, networks):
+def similarity_table(study, dataset, stimulus_set, brains, networks, within):
     """Similarity of every layer of every network with every region of every subject (figures 1B, 2A, 2B, 3A).
 
     Parameters
@@ -41,8 +53,8 @@ def similarity_table(study, dataset, stimulus_set, brains, networks):
     -------
     DataFrame
         ``metric`` ``rho``: Spearman between RDMs; ``layer`` is V1, V2, V4, IT, ``best`` (paper: the best layer of each
-        region, chosen on the same images) or ``cross-validated`` (chosen on other images). Noise ceilings are those of
-        the subjects of this dataset.
+        region, chosen on the same images) or ``cross-validated`` (chosen on other images). Noise ceilings are those
+        between the subjects of this dataset; ``within`` the root of the reliability of each subject's own RDM.
     """
     models = load_model_rdms(study, stimulus_set, networks)
     rho = compare_rdms(models, brains)
@@ -52,100 +64,94 @@ def similarity_table(study, dataset, stimulus_set, brains, networks):
     crossvalidated = best.copy(data=np.reshape(chosen, best.transpose("layer", "network", "subject", "roi").shape))
     rho = xr.concat([rho, best, crossvalidated.assign_coords(layer=[CROSSVALIDATED])], dim="layer", join="exact")
     table = tidy(rho, networks, metric="rho", dataset=dataset, stimulus_set=stimulus_set)
-    return add_ceilings(table, "roi", ceilings_of(brains, "roi"))
+    if not within:
+        return add_ceilings(table, "roi", ceilings_of(brains, "roi"))
+    own = load_table(study, "reliability").query("metric == 'rdm_reliability' and dataset == @dataset")
+    own = own[own.stimulus_set == stimulus_set].set_index(["subject", "roi"]).value.clip(lower=0) ** 0.5
+    ceiling = own.reindex(pd.MultiIndex.from_frame(table[["subject", "roi"]])).to_numpy()
+    return table.assign(ceiling_lower=ceiling, ceiling_upper=ceiling)
 
 
-def fmri_differences(study, dataset, stimulus_set, brains, networks, within):
-    """ReAlnet minus each reference, with intervals from resampled images (figures 1C, 2A-B, 3B).
+def fmri_differences(study, dataset, stimulus_set, brains, networks, within, beta=None):
+    """Differences between kinds of networks, with intervals (figures 1C, 2A-B, 3B).
 
     Parameters
     ----------
     brains, networks : DataArray (subject, roi, pair), sequence of realnet.settings.Network
-        ReAlnet and shuffled are compared with CORnet and with the Control of the same subject and seed.
+        Networks of one subject and seed are paired.
     within : bool, compare each network with the subject it was trained on, not with every one of the dataset
+    beta : float, optional, that of the ReAlnets where there are several
 
     Returns
     -------
     DataFrame
-        Per subject, network and region, and for the mean over regions (``roi`` = ``mean``):
-        ``difference`` with interval and one-sided ``p``, at the best layer of each network (paper), chosen anew in
-        every resample; ``p_fdr`` is the ``p`` of the regions corrected for their number (false discovery rate).
-        ``improvement`` = difference / reference, where the reference is above 0 at a layer (Bonferroni over layers).
-        ``layer_difference``, as ``difference``, at the same ``layer`` of both networks and for the ``mean`` over the
-        layers: a best layer is a maximum, which favours a network whose layers are more alike (chapter 11).
-        If not ``within``, also ``subject`` = ``mean`` over subjects, with intervals that generalise over images and
-        subjects (:func:`realnet.statistics.generalise_to_subjects`).
+        Per subject that networks were trained on (``trained_on``), and their ``mean``; if not ``within``, also per
+        subject compared with, and their ``mean``; per region, and for the mean over regions (``roi`` = ``mean``):
+        ``difference`` at the best layer of each network (paper), chosen anew in every resample; ``improvement`` =
+        difference / reference (Fieller's interval), where the reference is clearly above 0 at one layer (Bonferroni).
+        ``layer_difference`` at the same ``layer`` of both networks, and for the ``mean`` over the layers: a best layer
+        is a maximum, which favours a network whose layers are more alike (chapter 11). ``share``: what networks trained
+        on shuffled pairs gain at the best layer, divided by what ReAlnet gains. Intervals generalise over images, and
+        over seeds and subjects where a row is a mean over several (column ``n_seeds``).
     """
     models = load_model_rdms(study, stimulus_set, networks)
-    inference = study.inference
-    rdms = [array.values.reshape(-1, models.sizes["pair"]) for array in (models, brains)]
-    samples = bootstrap_similarities(*rdms, inference.n_bootstraps, inference.seed)
-    samples = samples.reshape(-1, *models.shape[:-1], *brains.shape[:-1])
-    samples = np.moveaxis(samples, 3, 4)  # (bootstrap, network, layer, roi, subject)
-    observed = compare_rdms(models, brains).transpose("network", "layer", "roi", "subject").values
-    stems, subjects = [n.stem for n in networks], brains.subject.values.astype(str).tolist()
-    names = [axis.values.astype(str).tolist() for axis in (models.layer, brains.roi)]
-    rows = []
-    for network in [n for n in networks if n.model in ("realnet", "shuffled")]:
-        chosen = {subject: s for s, subject in enumerate(subjects) if not within or subject == network.trained_on}
-        if not within:  # with a single subject the interval is over images alone
-            chosen["mean"] = slice(None) if len(subjects) > 1 else 0
-        for reference in REFERENCES:
-            pair = stems.index(network.stem), stems.index(reference_stem(networks, network, reference))
-            for subject, s in chosen.items():
-                new, old = ((observed[i][..., s], samples[:, i][..., s]) for i in pair)
-                infer = generalise_to_subjects if s == slice(None) else _infer_one_subject
-                about = {**network.columns, "reference": reference, "subject": subject}
-                rows += _difference_rows(new, old, infer, *names, inference.level, **about)
-    return pd.DataFrame(rows).assign(dataset=dataset, stimulus_set=stimulus_set)
+    values, n_images = resampled_similarities(models, brains.transpose("subject", "roi", "pair"), study.inference)
+    subjects, level = brains.subject.values.astype(str).tolist(), study.inference.level
+    layers, rois = ([*axis.values.astype(str).tolist(), "mean"] for axis in (models.layer, brains.roi))
+    grids = {model: network_grid(networks, model, beta) for model in kinds_of(networks)}
+    trained = sorted({n.trained_on for n in networks if n.subject})
+    n_seeds = grids["realnet"].shape[1]
+    places = _places(trained, subjects, within)
+
+    def at(model):
+        """Similarities of one kind of network: (1 + n_bootstraps, layer, roi, subject, trained_on, seed)."""
+        found = values[:, grids[model]]  # (..., trained_on, seed, layer, subject, roi)
+        found = found.transpose(0, 3, 5, 4, 1, 2)
+        if not within:
+            return found
+        own = [found[:, :, :, subjects.index(name), i] for i, name in enumerate(trained)]
+        return np.stack(own, axis=-2)[:, :, :, None]
+
+    similarities, rows = {model: at(model) for model in grids}, []
+    for (subject, trained_on), place in places.items():
+        chosen = {model: found[(..., *place, slice(None))] for model, found in similarities.items()}
+        best = {model: _with_mean(found.max(axis=1), 1) for model, found in chosen.items()}
+        options = {"n_images": n_images, "n_factors": 3, "level": level}
+        for model, reference in comparisons(networks):
+            about = {"model": model, "reference": reference, "subject": subject, "trained_on": trained_on}
+            each = _with_mean(_with_mean(chosen[model] - chosen[reference], 1), 2)
+            difference = best[model] - best[reference]
+            effect = generalise(difference, **options)
+            rows += effect_rows(effect, {"roi": rois}, **about, layer=BEST, metric="difference")
+            effect = generalise(each, **options)
+            rows += effect_rows(effect, {"layer": layers, "roi": rois}, **about, metric="layer_difference")
+            strict = options | {"level": 1 - (1 - level) / (len(layers) - 1)}
+            clear = (generalise(_with_mean(chosen[reference], 2), **strict).lower > 0).any(axis=0)
+            gain = [np.where(clear, part, np.nan) for part in ratio(difference, best[reference], **options)]
+            rows += effect_rows(gain, {"roi": rois}, **about, layer=BEST, metric="improvement")
+            if model != "realnet":
+                part = ratio(difference, best["realnet"] - best[reference], **options)
+                rows += effect_rows(part, {"roi": rois}, **about, layer=BEST, metric="share")
+    table = pd.DataFrame(rows).assign(dataset=dataset, stimulus_set=stimulus_set, n_seeds=n_seeds)
+    return table.assign(beta=study.training.main_beta if beta is None else beta)
+
+
+def _places(trained, subjects, within):
+    """Which values each row is the mean of: dict (subject, trained_on) -> slices of the last axes but the seeds."""
+    every = slice(None)
+    one = {name: slice(i, i + 1) for i, name in enumerate(trained)}
+    if within:
+        return {(name, name): (every, place) for name, place in (one | {"mean": every}).items()}
+    compared = {name: slice(i, i + 1) for i, name in enumerate(subjects)} | {"mean": every}
+    return {(subject, name): (s, place) for name, place in (one | {"mean": every}).items()
+            for subject, s in compared.items()}  # fmt: skip
 
 
 def own_subject(table):
-    """The rows that compare a network with the subject it was trained on, and those of CORnet."""
-    return table[(table.trained_on == table.subject) | (table.model == "cornet")]
-
-
-def _difference_rows(new, old, infer, layers, rois, level, **about):
-    """Rows of two networks, each given as similarities (layer, roi, ...) and resamples (bootstrap, layer, roi, ...).
-
-    ``infer(values, samples, level)`` gives values, lower and upper ends of their intervals, and p.
-    """
-    best = infer(*(a - b for a, b in zip(_at_best(new), _at_best(old), strict=True)), level)
-    each = infer(*(a - b for a, b in zip(_at_each(new), _at_each(old), strict=True)), level)
-    base = infer(*_at_best(old), level)[0]
-    base_lower = infer(*_at_each(old), 1 - (1 - level) / len(layers))[1][:-1].max(axis=0)
-    ratio = improvement(base + best[0], base, lower=base_lower)
-    p_fdr = [*fdr(best[3][:-1]), np.nan]
-    rows = []
-    for r, roi in enumerate([*rois, "mean"]):
-        here = {**about, "roi": roi, "layer": BEST}
-        rows.append({**here, "metric": "difference", **_numbers(best, r), "p_fdr": p_fdr[r]})
-        rows.append({**here, "metric": "improvement", "value": ratio[r]})
-    for place in np.ndindex(each[0].shape):
-        here = {**about, "layer": [*layers, "mean"][place[0]], "roi": [*rois, "mean"][place[1]]}
-        rows.append({**here, "metric": "layer_difference", **_numbers(each, place)})
-    return rows
-
-
-def _at_best(network):
-    """Similarities and resamples at the best layer, for the regions and their mean."""
-    return [_with_mean(values.max(axis=axis), axis) for axis, values in enumerate(network)]
-
-
-def _at_each(network):
-    """Similarities and resamples at each layer and their mean, for the regions and their mean."""
-    return [_with_mean(_with_mean(values, axis + 1), axis) for axis, values in enumerate(network)]
+    """The rows that compare a network with the subject it was trained on, those of CORnet and Control, and means."""
+    return table[(table.trained_on == table.subject) | table.model.isin(("cornet", "control"))]
 
 
 def _with_mean(values, axis):
     """The values, followed by their mean along an axis."""
     return np.concatenate([values, values.mean(axis=axis, keepdims=True)], axis=axis)
-
-
-def _infer_one_subject(values, samples, level):
-    """The values (...) with interval and p from resampled images (bootstrap, ...)."""
-    return values, *confidence_interval(samples, level), bootstrap_p(samples, "greater")
-
-
-def _numbers(inferred, place):
-    return {name: float(values[place]) for name, values in zip(("value", "lower", "upper", "p"), inferred, strict=True)}
