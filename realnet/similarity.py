@@ -133,7 +133,9 @@ def partial_from_correlations(correlations, inverse):
 
 def noise_ceiling(subject_rdms):
     """Noise ceiling: mean over subjects of the Spearman correlation with the mean of the ranks of the other subjects
-    (lower) and of all subjects (upper), which no RDM exceeds on average. Nili et al. (2014), doi:10.1371/journal.pcbi.1003553.
+    (lower) and of all subjects (upper), which no RDM exceeds on average.
+
+    Nili et al. (2014), doi:10.1371/journal.pcbi.1003553.
 
     Parameters
     ----------

@@ -82,7 +82,7 @@ def generalise(values, n_images, n_factors=2, level=0.95, n_draws=10_000, seed=0
     with one level has no variance: the result then holds for this level alone. The interval is conservative: noise of
     the images is part of all variances, whose sum bounds that over all factors (Schütt et al. 2023,
     doi:10.7554/eLife.82566). ``p_corrected`` is the share of draws of a normal distribution with the covariance of the
-    cells whose smallest p is at most that of the cell (max-t; Hothorn, Bretz & Westfall 2008, doi:10.1002/bimj.200810425).
+    cells whose smallest p is at most that of the cell (Hothorn, Bretz & Westfall 2008, doi:10.1002/bimj.200810425).
 
     Parameters
     ----------
@@ -129,8 +129,9 @@ def ratio(numerator, denominator, n_images, n_factors=2, level=0.95):
     df = np.minimum(*(_satterthwaite(parts, degrees, n_images)[1] for parts in (deviations, others)))
     rows_a, rows_b = np.concatenate(deviations), np.concatenate(others)
     quantile = stats.t.ppf((1 + level) / 2, df) ** 2
-    aa, ab, bb = (x * y - quantile * (dx * dy).sum(axis=0)
-                  for x, y, dx, dy in ((a, a, rows_a, rows_a), (a, b, rows_a, rows_b), (b, b, rows_b, rows_b)))  # fmt: skip
+    a_rows, b_rows = (a, rows_a), (b, rows_b)
+    terms = (a_rows, a_rows), (a_rows, b_rows), (b_rows, b_rows)
+    aa, ab, bb = (x * y - quantile * (dx * dy).sum(axis=0) for (x, dx), (y, dy) in terms)
     with np.errstate(divide="ignore", invalid="ignore"):
         root = np.sqrt(np.maximum(ab**2 - aa * bb, 0))
         found = np.stack([a / b, (ab - root) / bb, (ab + root) / bb])

@@ -193,7 +193,7 @@ def _rates_and_kappas(sums, n):
 
 
 def _ceilings(kappas, conditions, level):
-    """Mean kappa over pairs of people and its percentile interval, by condition, from (1 + n_bootstraps, condition, p, p)."""
+    """Mean kappa over pairs of people and its interval by condition, from (1 + n_bootstraps, condition, p, p)."""
     first, second = np.triu_indices(kappas.shape[-1], k=1)
     if not len(first):
         return pd.DataFrame(np.nan, index=conditions, columns=CEILINGS)

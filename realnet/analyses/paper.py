@@ -52,14 +52,14 @@ def compare_with_paper(study):
 def judge_intervals(rows, side="above"):
     """The verdict on differences (columns ``value lower upper``) by their intervals, as a dict; empty without rows.
 
-    ``side`` is what the paper claims about 0: "above", "below", or "first above": of row 1; "above 0.1" is about another
+    ``side`` is what the paper claims about 0: "above", "below", or "first above": of row 1; "above 0.1" has another
     bound, "not below 0.02" and "equal 0.02" allow for a margin. The claim agrees if all intervals lie where it says,
     differs if all lie outside, and is open otherwise: a wide interval supports nothing.
     """
     rows, side = rows.head(1) if side.startswith("first ") else rows, side.removeprefix("first ")
     if rows.empty:
         return {}
-    side, bound = (side.rsplit(" ", 1) + ["0"])[:2] if side[-1].isdigit() else (side, "0")
+    side, bound = side.rsplit(" ", 1) if side[-1].isdigit() else (side, "0")
     bound, lower, upper = float(bound), rows.lower, rows.upper
     inside, outside = {
         "above": (lower > bound, upper < bound), "below": (upper < -bound, lower > -bound),
@@ -76,7 +76,7 @@ def judge_intervals(rows, side="above"):
 def judge_order(values, errors, holds, found):
     """The verdict on an order: the probability that it holds for normal values with these standard errors, as a dict.
 
-    ``values``, ``errors``: arrays (n,), taken as independent; ``holds``: function of draws (n_draws, n) -> bool (n_draws,).
+    ``values``, ``errors``: arrays (n,), taken as independent; ``holds``: of draws (n_draws, n) -> bool (n_draws,).
     """
     values, errors = np.asarray(values, dtype=float), np.nan_to_num(np.asarray(errors, dtype=float))
     draws = values + errors * np.random.default_rng(0).standard_normal((10_000, len(values)))
@@ -137,7 +137,7 @@ def _cluster_test(rows):
 
 
 def _largest_gain(rows, layers):
-    """Whether a gain over CORnet is largest in these layers: improvement, or share with the dimensions that rise most."""
+    """Whether a gain over CORnet is largest in these layers: improvement, or in the dimensions that rise most."""
     if "dimension" in rows and rows.dimension.notna().any():
         top = top_dimensions(rows)
         rows = rows[(rows.metric == "partial_rho2") & rows.dimension.isin(top)]

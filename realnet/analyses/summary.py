@@ -24,8 +24,8 @@ def summary_table(study):
     DataFrame
         ``question reference metric value lower upper p detail``. ``difference``: ReAlnet minus the reference, with an
         interval over images, subjects and seeds; ``found`` of ``n``: subjects or networks whose interval, or times or
-        dimensions whose corrected p, shows a gain. ``share``: what networks trained on shuffled pairs gain over Control,
-        divided by what ReAlnet gains.
+        dimensions whose corrected p, shows a gain. ``share``: what networks trained on shuffled pairs gain over
+        Control, divided by what ReAlnet gains.
     """
     within, rows = load_table(study, "fmri_within_subject"), []
     for name in study.fmri.test_sets:
@@ -74,7 +74,7 @@ def _row(question, row, metric, detail):
 
 def _dimensions(table):
     """The two dimensions that rise most in IT, and how many rise after correction over all."""
-    for reference, part in table[(table.metric == "difference") & (table.model == "realnet")].groupby("reference"):
+    for _, part in table[(table.metric == "difference") & (table.model == "realnet")].groupby("reference"):
         part = part.sort_values("value", ascending=False)
         detail = ", ".join(f"{row.dimension} {row.value:+.3f}" for row in part.head(2).itertuples())
         found = int(((part.value > 0) & (part.p_corrected < 0.05)).sum())

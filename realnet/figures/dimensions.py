@@ -33,18 +33,18 @@ def plot_dimensions(table, layer="IT"):
 
 
 def plot_dimension_changes(table):
-    """ReAlnet minus each reference per object dimension, with intervals; filled and a star where p < .05 (figure 5B).
+    """ReAlnet minus each reference per object dimension, with intervals; filled where p_corrected < .05 (5B).
 
     Parameters
     ----------
     table : DataFrame
-        ``metric`` ``difference``, columns ``model reference dimension value lower upper p``; rows of ``realnet`` are
-        drawn with intervals, those of ``shuffled``, where there are any, as pale crosses.
+        ``metric`` ``difference``, columns ``model reference dimension value lower upper p_corrected``; rows of ``realnet``
+        are drawn with intervals, those of ``shuffled``, where there are any, as pale crosses.
     """
     rows, names = select_changes(table, "plot_dimension_changes")
     styles, height = style.styles_in(rows.reference, style.REFERENCES), ROW * len(names) + 1.3
     label = "Difference in squared\npartial Spearman's rho"
-    figure, axes = style.panel_grid(len(styles), 2, height, label, extra=0, sharey=True, sharex=True)
+    figure, axes = style.panel_grid(len(styles), 3, height, label, extra=0, sharey=True, sharex=True)
     for panel, (reference, look) in zip(axes, styles.items(), strict=True):
         draw_dimension_changes(panel, rows, names, reference)
         panel.set_title(f"ReAlnet {look.label}")
@@ -55,7 +55,9 @@ def plot_dimension_changes(table):
 
 def select_changes(table, who):
     """Return the rows of :func:`plot_dimension_changes`, and the dimensions from the largest rise to the lowest."""
-    rows = style.select(table, who, ("model", "reference", "dimension", "lower", "upper", "p"), metric="difference")
+    rows = style.select(
+        table, who, ("model", "reference", "dimension", "lower", "upper", "p_corrected"), metric="difference"
+    )
     first = rows[(rows.reference == style.ordered(rows.reference, style.REFERENCES)[0]) & (rows.model == "realnet")]
     return rows, list(first.sort_values("value", ascending=False).dimension)
 
@@ -67,7 +69,7 @@ def draw_dimension_changes(axes, rows, names, reference):
     look, y = style.dot_style(style.MODELS["shuffled"], size=6), shuffled.dimension.map(names.index)
     axes.plot(shuffled.value, y, **look, label="Shuffled", zorder=1.5)
     styles = {reference: style.REFERENCES[reference]}
-    draw_forest(axes, rows[rows.model == "realnet"], "dimension", names, "reference", styles)
+    draw_forest(axes, rows[rows.model == "realnet"], "dimension", names, "reference", styles, p="p_corrected")
     _name_dimensions(axes, names)
 
 

@@ -31,13 +31,13 @@ def plot_decoding(rdms):
 def plot_eeg_similarity(table):
     """Similarity of each layer with the EEG over time: mean and SEM over subjects, one panel per layer (figure 4A).
 
-    Networks of one kind are averaged for each subject. Marks: p < .05 (cluster-corrected), open where less similar.
+    Networks of one kind are averaged for each subject. Marks: p < .05 (corrected over times), open where less similar.
 
     Parameters
     ----------
     table : DataFrame
         Rows ``rho`` (columns ``model subject layer time value ceiling_lower ceiling_upper``) and, where known, rows
-        ``difference`` of ``realnet`` (columns ``reference p``). ``time`` is in s.
+        ``difference`` of ``realnet`` (columns ``reference p_corrected``). ``time`` is in s.
     """
     layers = style.ordered(style.select(table, "plot_eeg_similarity", ("layer",), metric="rho").layer, style.LAYERS)
     figure, axes = style.panel_grid(len(layers), 2, 2.5, TIME, style.RHO, sharex=True, sharey=True)
@@ -81,9 +81,9 @@ def _draw_significance(panels, table):
         return []
     styles = style.styles_in(tests.reference, style.REFERENCES)
     for (layer, panel), (reference, look) in product(panels.items(), styles.items()):
-        sure = tests[(tests.layer == layer) & (tests.reference == reference) & (tests.p < ALPHA)]
+        sure = tests[(tests.layer == layer) & (tests.reference == reference) & (tests.p_corrected < ALPHA)]
         for which, label, filled in ((sure.value > 0, "closer", True), (sure.value <= 0, "farther", False)):
-            height = np.full(which.sum(), 0.965 if reference == "cornet" else 0.89)
+            height = np.full(which.sum(), 0.965 - 0.05 * list(styles).index(reference))
             panel.plot(1000 * sure.time[which], height, **style.dot_style(look, 5.5, filled), zorder=4,
                        transform=panel.get_xaxis_transform(), label=f"{look.label} {label}, p < .05")  # fmt: skip
     return style.keys(styles, "ReAlnet {}: p < .05", linestyle="none", markersize=4)
@@ -92,20 +92,29 @@ def _draw_significance(panels, table):
 def plot_eeg_improvement(table):
     """Improvement of ReAlnet over each reference over time, in per cent, one panel per layer (figure 4B).
 
+    Lines are means with their intervals, dots are EEG subjects.
+
     Parameters
     ----------
     table : DataFrame
         Rows ``improvement`` (a ratio, missing where the reference is not clearly above 0: a gap in the line) of
-        ``realnet``: columns ``reference layer time value``; ``time`` in s.
+        ``realnet``: columns ``reference layer subject time value lower upper``; ``time`` in s.
     """
-    rows = style.select(table, "plot_eeg_improvement", ("layer", "time"), metric="improvement", model="realnet")
+    rows = style.select(table, "plot_eeg_improvement", ("layer", "time", "subject", "lower", "upper"),
+                        metric="improvement", model="realnet", reference=style.PAPER).sort_values("time")  # fmt: skip
+    rows = rows.assign(**{name: 100 * rows[name] for name in ("value", "lower", "upper")}, time=1000 * rows.time)
     layers, styles = style.ordered(rows.layer, style.LAYERS), style.styles_in(rows.reference, style.REFERENCES)
     figure, axes = style.panel_grid(len(layers), 2, 2.4, TIME, IMPROVEMENT, extra=0.6, sharex=True, sharey=True)
     for panel, layer in zip(axes, layers, strict=True):
-        for reference, look in styles.items():
-            part = rows[(rows.layer == layer) & (rows.reference == reference)].sort_values("time")
-            panel.plot(1000 * part.time, 100 * part.value, **style.line_style(look), markersize=4)
+        for (reference, look), shift in zip(styles.items(), style.offsets(len(styles), 3), strict=True):
+            part = rows[(rows.layer == layer) & (rows.reference == reference)]
+            mean, single = part[part.subject == "mean"], part[part.subject != "mean"]
+            panel.plot(single.time + shift, single.value, ".", color=look.colour, markersize=2, alpha=0.5)
+            panel.fill_between(mean.time, mean.lower, mean.upper, color=look.colour, alpha=0.15, linewidth=0)
+            panel.plot(mean.time, mean.value, **style.line_style(look), markersize=4)
         panel.axhline(0, **style.ZERO)
-        panel.set(title=f"Layer {layer}", xlim=(1000 * rows.time.min() - 5, 1000 * rows.time.max() + 5))
+        panel.set(title=f"Layer {layer}", xlim=(rows.time.min() - 5, rows.time.max() + 5))
+    means = rows[rows.subject == "mean"]
+    axes[0].set_ylim(*(np.nanquantile(means[name], end) for name, end in (("lower", 0.02), ("upper", 0.98))))
     handles = style.keys(styles, "ReAlnet {}", markersize=4)
-    return style.legend_below(figure, handles + [GAP_KEY] * bool(rows.value.isna().any()))
+    return style.legend_below(figure, handles + [GAP_KEY] * bool(means.value.isna().any()))

@@ -49,14 +49,14 @@ def draw_groups(axes, rows, column, names, by, styles, width=0.62, size=5, lines
     axes.set(xticks=range(len(names)), xticklabels=names, xlim=(-0.5, len(names) - 0.5))
 
 
-def draw_forest(axes, rows, column, names, by, styles, width=0.36):
+def draw_forest(axes, rows, column, names, by, styles, width=0.36, p="p"):
     """Draw differences with their intervals, a row per name (of ``column``), groups (of ``by``) below each other.
 
-    Where p < .05 the marker is filled, and a star stands beyond the end of the interval that is farther from 0.
+    Where ``p`` (a column) < .05 the marker is filled, and a star stands beyond the end of the interval farther from 0.
     """
     for (group, look), shift in zip(styles.items(), style.offsets(len(styles), width), strict=True):
         part = rows[rows[by] == group]
-        y, sure = part[column].map(names.index).astype(float) + shift, part.p < ALPHA
+        y, sure = part[column].map(names.index).astype(float) + shift, part[p] < ALPHA
         axes.hlines(y, part.lower, part.upper, color=look.colour, linewidth=1.4, label=f"{look.label} interval")
         axes.plot(part.value[~sure], y[~sure], **style.dot_style(look, filled=False), label=f"{look.label} n.s.")
         axes.plot(part.value[sure], y[sure], **style.dot_style(look, size=7), label=look.label)
@@ -121,10 +121,12 @@ def draw_fmri(axes, table, stimulus_set, who):
     draw_groups(axes, rows, "roi", rois, "model", styles)
     ceilings = rows.groupby("roi")[["ceiling_lower", "ceiling_upper"]].mean().dropna()
     axes.bar([rois.index(roi) for roi in ceilings.index], ceilings.ceiling_upper - ceilings.ceiling_lower, width=0.9,
-             bottom=ceilings.ceiling_lower, color=style.CEILING, label="Noise ceiling", zorder=0)  # fmt: skip
-    shifts, cornet = dict(zip(styles, style.offsets(len(styles)), strict=True)), rows[rows.trained_on == ""]
-    for (subject, *_), path in rows[rows.trained_on != ""].groupby(["subject", "trained_on", "seed"]):
-        path = pd.concat([path, cornet[cornet.subject == subject]])
+             bottom=ceilings.ceiling_lower, color=style.CEILING, edgecolor=style.CEILING, linewidth=2,
+             label="Noise ceiling", zorder=0)  # fmt: skip
+    shifts, common = dict(zip(styles, style.offsets(len(styles)), strict=True)), rows[rows.trained_on == ""]
+    for (subject, _, seed), path in rows[rows.trained_on != ""].groupby(["subject", "trained_on", "seed"]):
+        same = (common.subject == subject) & ((common.model == "cornet") | (common.seed == seed))
+        path = pd.concat([path, common[same]])
         path = path.pivot_table(index="model", columns="roi", values="value")
         path = path.reindex(index=styles, columns=rois).dropna(how="all")
         x = path.index.map(shifts).to_numpy()[:, None] + np.arange(len(rois))
@@ -168,7 +170,8 @@ def plot_improvement(table, stimulus_sets):
         value``. Missing ratios (reference not clearly above 0) are open markers on the lower edge.
     stimulus_sets : sequence of str, one panel each
     """
-    rows = style.select(table, "plot_improvement", ("subject", "roi"), metric="improvement", model="realnet")
+    rows = style.select(table, "plot_improvement", ("subject", "roi"), metric="improvement", model="realnet",
+                        reference=style.PAPER)  # fmt: skip
     rows = rows[rows.subject != "mean"].assign(value=100 * rows.value)
     parts = [style.select(rows, "plot_improvement", stimulus_set=images) for images in stimulus_sets]
     rois, styles = style.ordered(rows.roi, ROIS), style.styles_in(rows.reference, style.REFERENCES)
@@ -183,19 +186,20 @@ def plot_improvement(table, stimulus_sets):
 
 
 def plot_differences(table, title=None):
-    """Difference in similarity (mean over regions) with its interval: one row per subject and network.
+    """Difference in similarity (mean over regions) with its interval: one row per subject and network, and their means.
 
     Parameters
     ----------
     table : DataFrame
-        ``metric`` ``difference``, ``roi`` ``mean``, ``model`` ``realnet`` and, where trained, ``shuffled``; columns
+        ``metric`` ``difference``, ``roi`` ``mean``, ``model`` ``realnet`` and, where trained, shuffled ones; columns
         ``subject trained_on reference stimulus_set value lower upper p``. Filled markers and a star: p < .05.
     title : str
     """
     columns = ("subject", "trained_on", "stimulus_set", "lower", "upper", "p")
     rows = style.select(table, "plot_differences", columns, metric="difference", roi="mean")
-    rows = rows.iloc[np.lexsort((rows.subject, rows.subject == "mean", rows.trained_on))]
     within = (rows.subject == rows.trained_on).all()
+    rows = rows[(rows.subject == "mean") | (rows.trained_on == "mean") | within]
+    rows = rows.iloc[np.lexsort((rows.subject, rows.subject == "mean", rows.trained_on, rows.trained_on == "mean"))]
     rows = rows.assign(row=rows.subject if within else rows.subject + " | " + rows.trained_on)
     sets, models = style.ordered(rows.stimulus_set, SETS), style.styles_in(rows.model)
     styles = style.styles_in(rows.reference, style.REFERENCES)
@@ -224,9 +228,12 @@ def plot_layer_differences(table, title=None):
     """
     rows = style.select(table, "plot_layer_differences", ("trained_on", "layer", "lower", "upper", "p"),
                         metric="layer_difference", roi="mean", model="realnet")  # fmt: skip
-    layers, subjects = style.ordered(rows.layer, style.LAYERS), subject_styles(sorted(set(rows.trained_on)))
+    layers, subjects = (
+        style.ordered(rows.layer, style.LAYERS),
+        subject_styles(sorted(set(rows.trained_on), key=lambda name: (name == "mean", name))),
+    )
     references, height = style.styles_in(rows.reference, style.REFERENCES), 0.45 * len(layers) + 1.3
-    figure, axes = style.panel_grid(len(references), 2, height, DIFFERENCE, "Layer", extra=0, sharex=True, sharey=True)
+    figure, axes = style.panel_grid(len(references), 3, height, DIFFERENCE, "Layer", extra=0, sharex=True, sharey=True)
     for panel, (reference, look) in zip(axes, references.items(), strict=True):
         draw_forest(panel, rows[rows.reference == reference], "layer", layers, "trained_on", subjects, width=0.5)
         panel.set_title(f"ReAlnet {look.label}")
@@ -248,7 +255,7 @@ def plot_across_datasets(within, across):
     who, columns = "plot_across_datasets", ("dataset", "subject", "trained_on", "roi")
     wanted = {"metric": "improvement", "model": "realnet", "reference": "control", "stimulus_set": "natural"}
     own, others = (style.select(table, who, columns, **wanted) for table in (within, across))
-    own = own[own.subject == own.trained_on]
+    own, others = own[(own.subject == own.trained_on) & (own.subject != "mean")], others[others.trained_on != "mean"]
     if (others.subject == "mean").any():
         others = others[others.subject == "mean"]
     rois = [roi for roi in style.ordered([*own.roi, *others.roi], ROIS) if roi != "mean"]

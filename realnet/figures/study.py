@@ -53,7 +53,7 @@ def plot_beta_curves(table, title=None):
     table : DataFrame
         ``metric`` ``difference``; columns ``curve reference beta trained_on value lower upper``. The line is the mean
         over ``trained_on``, or its rows ``mean`` where there are any, then with their interval; subjects have thin
-        intervals where they have one of their own. Beta 0 is Control.
+        intervals where they have one of their own.
     title : str
     """
     columns = ("curve", "beta", "trained_on", "lower", "upper")
@@ -63,13 +63,14 @@ def plot_beta_curves(table, title=None):
     width = 0.5 * np.diff(betas).min() if len(betas) > 1 else 1.0
     figure, axes = style.panel_grid(len(curves), 3, 2.1, r"$\beta$", "Difference", sharex=True)
     for panel, curve in zip(axes, curves, strict=True):
-        for (reference, look), side in zip(style.REFERENCES.items(), (-0.12, 0.12), strict=True):
+        for reference, side in zip(style.PAPER, (-0.12, 0.12), strict=True):
+            look = style.REFERENCES[reference]
             part = rows[(rows.curve == curve) & (rows.reference == reference)]
             _draw_beta_curve(panel, part.assign(beta=part.beta + side * width), look, subjects, 0.12 * width)
         panel.axhline(0, **style.ZERO)
         panel.set_title(curve, fontsize=10)
         panel.set_xticks(betas, [f"{beta:g}" for beta in betas])
-    handles = style.keys(style.REFERENCES, "ReAlnet {}")
+    handles = style.keys({name: style.REFERENCES[name] for name in style.PAPER}, "ReAlnet {}")
     handles += style.keys(subjects, "aligned with {}", color="#777777", linestyle="none")
     return style.legend_below(figure, handles, title=title)
 
@@ -145,7 +146,8 @@ def plot_headline(fmri, eeg, dimensions, n_dimensions=14):
     draw_dimension_changes(bottom, changes, names, "cornet")
     bottom.set_xlabel("Difference in squared partial Spearman's rho")
     bottom.set_title("c  Object dimensions in layer IT: ReAlnet minus CORnet", loc="left")
-    marks = style.keys(style.REFERENCES, "b: ReAlnet {}, p < .05", linestyle="none", markersize=4)
+    marks = style.styles_in(eeg.reference.dropna(), style.REFERENCES)
+    marks = style.keys(marks, "b: ReAlnet {}, p < .05", linestyle="none", markersize=4)
     style.legend_below(above, [*style.keys(style.styles_in(fmri.model)), style.CEILING_KEY, *marks])
     minus = style.key(style.REFERENCES["cornet"], "ReAlnet minus CORnet", linestyle="none")
     style.legend_below(below, [minus, SIGNIFICANT_KEY])

@@ -23,10 +23,13 @@ MODELS = {
     "control": Style("Control", "#2a6db3", "^", (0, (4, 1.5))),
     "realnet": Style("ReAlnet", "#f28e2b", "o", "-"),
     "shuffled": Style("Shuffled", "#bdbdbd", "X", (0, (1, 1.2))),
+    "shuffled_within": Style("Shuffled within category", "#9a8fb5", "P", (0, (2, 1.2))),
     "efficientnet-lite0": Style("EfficientNet-Lite0", "#2a9d8f", "D", (0, (6, 1.5))),
 }
 MAIN = ("cornet", "control", "realnet")
-REFERENCES = {name: MODELS[name]._replace(label=f"vs {MODELS[name].label}") for name in ("cornet", "control")}
+REFERENCES = {name: MODELS[name]._replace(label=f"vs {MODELS[name].label}")
+              for name in ("cornet", "control", "shuffled", "shuffled_within")}  # fmt: skip
+PAPER = ("cornet", "control")  # the references of the paper
 LAYERS = ("V1", "V2", "V4", "IT", "average pool", "best", "cross-validated")
 DATASETS = {"shen2019": "Shen 2019", "own": "Own experiment", "horikawa2017": "Horikawa & Kamitani 2017"}
 RHO, SIMULATED = "Similarity (Spearman's rho)", "simulated data"
