@@ -148,10 +148,10 @@ def noise_ceiling(subject_rdms):
     rdms = np.asarray(subject_rdms, dtype=float)
     if rdms.ndim != 2 or len(rdms) < 2:
         raise InvalidInput(f"a noise ceiling needs RDMs (n_subjects, n_pairs) of two or more, not {rdms.shape}")
-    ranks = normalised_ranks(rdms)
+    ranks, normalised = rank(rdms), normalised_ranks(rdms)
     total = ranks.sum(axis=0)
-    lower = np.einsum("sp,sp->s", ranks, normalised_ranks(total - ranks)).mean()
-    upper = (ranks @ normalised_ranks(total)).mean()
+    lower = np.einsum("sp,sp->s", normalised, normalised_ranks(total - ranks)).mean()
+    upper = (normalised @ normalised_ranks(total)).mean()
     return float(lower), float(upper)
 
 

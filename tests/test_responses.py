@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 import xarray as xr
 from scipy.spatial.distance import pdist
+from scipy.stats import spearmanr
 
 from realnet import responses
 from realnet.errors import InvalidInput
@@ -107,7 +108,7 @@ def noisy_trials(n_stimuli=200, n_repeats=8, noise=2.0, n_voxels=40, seed=0):
 
 @pytest.mark.parametrize("noise", [1.0, 3.0])
 def test_reliability_is_the_share_of_signal_in_the_mean_over_all_repeats(noise):
-    v2, v1 = reliability(noisy_trials(noise=noise), ["V2", "V1"])
+    v2, v1 = reliability(noisy_trials(noise=noise), ["V2", "V1"])[0]
     assert v1 == pytest.approx(1 / (1 + noise**2 / 8), abs=0.03)
     assert v2 == pytest.approx(0, abs=0.1)
 
@@ -119,11 +120,20 @@ def test_reliability_of_two_repeats_is_the_literal_formula():
     r = np.array([np.corrcoef(halves[0][:, v], halves[1][:, v])[0, 1] for v in range(values.shape[1])])
     expected = np.median((2 * r / (1 + r))[:20])
     # with two repeats the halves can only swap image by image; many splits average that
-    assert reliability(trials, ["V1"], n_splits=400)[0] == pytest.approx(expected, abs=0.05)
+    assert reliability(trials, ["V1"], n_splits=400)[0, 0] == pytest.approx(expected, abs=0.05)
+
+
+def test_reliability_of_an_rdm_is_the_corrected_correlation_of_those_of_two_halves():
+    trials = noisy_trials(n_stimuli=30, n_repeats=2)
+    values, stimuli = trials["responses"].values[:, :20], trials["stimulus"].values
+    halves = [np.array([values[stimuli == name][half] for name in np.unique(stimuli)]) for half in (0, 1)]
+    r = spearmanr(*(pdist(half, "correlation") for half in halves)).statistic
+    assert reliability(trials, ["V1"], n_splits=400)[1, 0] == pytest.approx(2 * r / (1 + r), abs=0.06)
+    assert reliability(noisy_trials(noise=0.1), ["V1"])[1, 0] > 0.98
 
 
 def test_reliability_is_repeatable_and_needs_repeats():
     trials = noisy_trials()
-    assert reliability(trials, ["V1"], seed=3) == reliability(trials, ["V1"], seed=3)
+    np.testing.assert_array_equal(reliability(trials, ["V1"], seed=3), reliability(trials, ["V1"], seed=3))
     with pytest.raises(InvalidInput, match="needs 3 images with 2"):
         reliability(noisy_trials(n_repeats=1), ["V1"])

@@ -1,24 +1,19 @@
-"""Bootstraps equal resamples written out; tests equal their literal definitions and keep their error."""
+"""Bootstraps equal resamples written out; intervals and tests equal their definitions and keep their error."""
 
 from itertools import product
 
 import numpy as np
 import pytest
-from scipy.stats import false_discovery_control, spearmanr, t, ttest_1samp
+from rsatoolbox.inference import eval_dual_bootstrap
+from rsatoolbox.model import ModelFixed
+from rsatoolbox.rdm import RDMs
+from scipy.stats import multivariate_normal, norm, spearmanr, t, ttest_1samp
 
 from experiments.statistics import null_data
 from realnet.errors import InvalidInput
 from realnet.rdm import square
-from realnet.similarity import FeatureRDMs, partial_spearman
-from realnet.statistics import (
-    bootstrap_p,
-    bootstrap_partial_spearman,
-    bootstrap_similarities,
-    cluster_test,
-    confidence_interval,
-    fdr,
-    generalise_to_subjects,
-)
+from realnet.similarity import FeatureRDMs, compare_rdms, partial_spearman
+from realnet.statistics import bootstrap_partial_spearman, bootstrap_similarities, cluster_test, generalise, ratio
 
 N_IMAGES = 14
 
@@ -83,36 +78,11 @@ def test_the_interval_over_images_covers_the_truth_as_often_as_it_says():
     for _ in range(100):
         images = rng.choice(600, size=40, replace=False)
         pairs = np.triu_indices(40, 1)
-        samples = bootstrap_similarities(rdm(images, model_weights)[pairs], rdm(images, brain_weights)[pairs], 200)
-        lower, higher = confidence_interval(samples[:, 0, 0], level=0.9)
-        covered.append(lower <= truth <= higher)
-    assert 0.8 <= np.mean(covered) <= 0.98  # 0.9 within three standard errors and the known slight bias of percentiles
-
-
-def test_confidence_interval_is_the_percentiles():
-    samples = np.random.default_rng(3).normal(size=(1001, 2))
-    lower, upper = confidence_interval(samples)
-    np.testing.assert_allclose(lower, np.percentile(samples, 2.5, axis=0))
-    np.testing.assert_allclose(upper, np.percentile(samples, 97.5, axis=0))
-    np.testing.assert_allclose(confidence_interval(samples.T, level=0.5, axis=1)[0], np.percentile(samples, 25, axis=0))
-
-
-def test_p_of_a_bootstrap_counts_the_samples_beyond_zero():
-    samples = np.array([0.1, 0.2, -0.1, 0.3, 0.4, 0.0, 0.2, 0.3, 0.5])
-    assert bootstrap_p(samples) == 3 / 10
-    assert bootstrap_p(samples, "two-sided") == 6 / 10
-    assert bootstrap_p(np.stack([samples, -samples], axis=1)).tolist() == [3 / 10, 9 / 10]
-    assert bootstrap_p([np.nan, 0.1, 0.2]) == 2 / 4  # a resample that says nothing counts against the effect
-    with pytest.raises(InvalidInput, match="'greater' or 'two-sided'"):
-        bootstrap_p(samples, "bigger")
-
-
-def test_fdr_corrects_over_all_values_and_keeps_their_shape():
-    p = np.random.default_rng(1).random((4, 5)) ** 3
-    np.testing.assert_allclose(fdr(p), false_discovery_control(p.ravel()).reshape(4, 5))
-    for wrong in ([0.2, np.nan], [1.2]):
-        with pytest.raises(ValueError, match="between 0 and 1"):
-            fdr(wrong)
+        model, brain = rdm(images, model_weights)[pairs], rdm(images, brain_weights)[pairs]
+        samples = bootstrap_similarities(model, brain, 200)[:, 0, 0]
+        found = generalise(np.append(compare_rdms(model, brain), samples), n_images=40, n_factors=0, level=0.9)
+        covered.append(found.lower <= truth <= found.upper)
+    assert 0.8 <= np.mean(covered) <= 0.99  # 0.9 within three standard errors; resampled pairs make it a little wide
 
 
 def clusters_of(values, threshold_p=0.05):
@@ -189,26 +159,110 @@ def test_cluster_test_refuses_undefined_values():
             cluster_test(wrong)
 
 
-def test_generalising_to_subjects_is_a_t_test_where_images_do_not_matter():
+def test_without_images_and_with_one_factor_generalising_is_a_t_test():
     found = np.random.default_rng(0).normal(0.4, 1, size=(3, 8))
-    samples = np.broadcast_to(found, (50, 3, 8))
-    mean, lower, upper, p = generalise_to_subjects(found, samples, level=0.9)
-    expected = ttest_1samp(found, 0, axis=1, alternative="greater")
-    interval = ttest_1samp(found, 0, axis=1).confidence_interval(0.9)
-    np.testing.assert_allclose(mean, found.mean(axis=1))
-    np.testing.assert_allclose([lower, upper], [interval.low, interval.high])
-    np.testing.assert_allclose(p, expected.pvalue)
+    effect = generalise(found[None], n_images=50, n_factors=1, level=0.9)
+    expected = ttest_1samp(found, 0, axis=1)
+    interval = expected.confidence_interval(0.9)
+    np.testing.assert_allclose(effect[:4], [found.mean(axis=1), interval.low, interval.high, expected.pvalue])
 
 
-def test_generalising_to_subjects_adds_the_variance_over_images():
+def test_variances_over_subjects_seeds_and_images_add_up_with_satterthwaites_degrees_of_freedom():
     rng = np.random.default_rng(1)
-    found = np.array([0.3, 0.5, 0.1, 0.2])
-    samples = found + rng.normal(0, 0.2, size=(4000, 1))  # images that move all subjects alike
-    mean, lower, upper, p = generalise_to_subjects(found, samples)
-    error = np.sqrt(found.var(ddof=1) / 4 + samples.mean(axis=1).var(ddof=1))
-    assert upper - mean == pytest.approx(t.ppf(0.975, 3) * error) and mean - lower == pytest.approx(upper - mean)
-    assert p == pytest.approx(t.sf(found.mean() / error, 3))
-    samples[0] = np.nan  # a resample that said nothing
-    assert generalise_to_subjects(found, samples)[1] == pytest.approx(lower, abs=0.01)
-    nothing = generalise_to_subjects(np.zeros(3), np.zeros((5, 3)))
-    assert nothing[:3] == (0, 0, 0) and nothing[3] == 0.5
+    found = rng.normal(0.3, 0.1, size=(4, 3))  # (subject, seed)
+    samples = found + rng.normal(0, 0.2, size=(500, 1, 1))  # images that move all networks alike
+    effect = generalise(np.concatenate([found[None], samples]), n_images=50)
+    parts = [(found.mean(axis=1).var(ddof=1) / 4, 3), (found.mean(axis=0).var(ddof=1) / 3, 2),
+             (samples.mean(axis=(1, 2)).var(ddof=1), 49)]  # fmt: skip
+    variance = sum(part for part, _ in parts)
+    df = variance**2 / sum(part**2 / degrees for part, degrees in parts)
+    half_width = t.ppf(0.975, df) * np.sqrt(variance)
+    expected = [found.mean(), found.mean() - half_width, found.mean() + half_width]
+    np.testing.assert_allclose(effect[:3], expected)
+    assert effect.p == pytest.approx(2 * t.sf(found.mean() / np.sqrt(variance), df)) == effect.p_corrected
+    samples[0] = np.nan  # a resample that says nothing
+    again = generalise(np.concatenate([found[None], samples]), n_images=50)
+    assert again.lower == pytest.approx(effect.lower, abs=0.01)
+    nothing = generalise(np.zeros((6, 3, 3)), n_images=50)
+    assert nothing[:3] == (0, 0, 0) and nothing.p == nothing.p_corrected == 1
+
+
+def test_a_factor_with_one_level_adds_nothing_and_one_value_alone_has_no_interval():
+    samples = np.random.default_rng(2).normal(0.1, 1, size=(40, 5, 1, 1))
+    over_images = generalise(samples, n_images=20)
+    error = samples[1:, :, 0, 0].std(axis=0, ddof=1)
+    np.testing.assert_allclose(over_images.upper - over_images.value, t.ppf(0.975, 19) * error)
+    with pytest.raises(InvalidInput, match="resampled images, or a factor with two levels"):
+        generalise(samples[:1], n_images=20)
+
+
+def test_the_standard_error_is_a_little_above_that_of_rsatoolboxs_dual_bootstrap():
+    rng, n_images, n_subjects = np.random.default_rng(3), 30, 6
+    shared = rng.normal(size=(n_images, 8))
+    rdms = np.stack([square_distances(shared + rng.normal(size=shared.shape)) for _ in range(n_subjects)])
+    models = np.stack([square_distances(shared + s * rng.normal(size=shared.shape)) for s in (0.5, 1.5)])
+    values = np.concatenate([compare_rdms(models, rdms)[None], bootstrap_similarities(models, rdms, 400)])
+    difference = values[:, 0] - values[:, 1]
+    ours = generalise(difference, n_images, n_factors=1)
+    fixed = [ModelFixed(str(i), rdm) for i, rdm in enumerate(models)]
+    theirs = eval_dual_bootstrap(fixed, RDMs(rdms), method="spearman", k_pattern=1, k_rdm=1, N=400)
+    error = np.sqrt(theirs.diff_var[0]).item()
+    # with few degrees of freedom over subjects t is compared, not the standard error
+    spread = np.sqrt(difference[1:].mean(axis=1).var(ddof=1) + difference[0].var(ddof=1) / n_subjects)
+    assert 0.9 < spread / error < 1.5 and ours.upper - ours.value > 1.96 * spread
+
+
+def square_distances(patterns):
+    first, second = np.triu_indices(len(patterns), 1)
+    return ((patterns[first] - patterns[second]) ** 2).sum(axis=1)
+
+
+def test_corrected_p_is_that_of_the_largest_of_correlated_normal_values():
+    rng = np.random.default_rng(4)
+    found = rng.normal(0, 1, size=(1, 4)) + rng.normal(0, 0.7, size=(400, 4)) + rng.normal(0, 0.7, size=(400, 1))
+    found += np.array([2.4, 0.5, 0, 0]) * found.std(axis=0, ddof=1) / 20 - found.mean(axis=0)
+    effect = generalise(found.T[None], n_images=50, n_factors=1)
+    z = norm.isf(effect.p / 2)
+    correlation = np.corrcoef(found.T)
+    for cell in range(4):
+        limit = np.full(4, z[cell])
+        inside = multivariate_normal(np.zeros(4), correlation).cdf(limit, lower_limit=-limit)
+        assert effect.p_corrected[cell] == pytest.approx(max(1 - inside, effect.p[cell]), abs=0.015)
+
+
+def test_networks_that_differ_by_seed_alone_are_seldom_different_once_seeds_are_a_factor():
+    rng, with_seeds, without = np.random.default_rng(5), [], []
+    for _ in range(400):
+        seeds = rng.normal(0, 0.02, size=(1, 3, 1)) + rng.normal(0, 0.005, size=(3, 3, 6))
+        samples = (seeds + rng.normal(0, 0.004, size=(60, 1, 1, 6))).transpose(0, 3, 1, 2)
+        values = np.concatenate([seeds.transpose(2, 0, 1)[None], samples])
+        with_seeds.append(generalise(values, n_images=50, n_draws=500).p_corrected.min() < 0.05)
+        fixed = values.mean(axis=-1, keepdims=True)
+        without.append(generalise(fixed, n_images=50, n_draws=500).p_corrected.min() < 0.05)
+    assert np.mean(with_seeds) < 0.05 + 2 * np.sqrt(0.05 * 0.95 / 400)
+    assert np.mean(without) > 0.2  # what the factor is for
+
+
+def test_the_interval_of_a_ratio_holds_the_ratios_whose_difference_could_be_zero():
+    rng = np.random.default_rng(6)
+    shared = rng.normal(0, 0.05, size=(200, 1, 1, 1))
+    b = 0.4 + shared + rng.normal(0, 0.05, size=(200, 2, 3, 2))
+    a = 0.5 * b + rng.normal(0, 0.03, size=b.shape)
+    value, lower, upper = ratio(a, b, n_images=30)
+    np.testing.assert_allclose(value, a[0].mean(axis=(1, 2)) / b[0].mean(axis=(1, 2)))
+    grid = np.linspace(-1, 2, 3001)
+    for cell in range(2):
+        inside = []
+        for s in grid:
+            effect = generalise((a - s * b)[:, cell], n_images=30)
+            inside.append(effect.lower <= 0 <= effect.upper)
+        ends = grid[inside][[0, -1]]
+        np.testing.assert_allclose(
+            [lower[cell], upper[cell]], ends, atol=0.12 * (ends[1] - ends[0])
+        )  # df differ a little
+
+
+def test_a_ratio_to_a_reference_that_is_not_clearly_above_zero_is_missing():
+    values = np.random.default_rng(7).normal(0.0, 1, size=(100, 1, 3, 3))
+    assert np.isnan(ratio(values, values - 0.2, n_images=20)).all()
+    assert np.isnan(ratio(values, -abs(values), n_images=20)).all()

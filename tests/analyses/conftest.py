@@ -1,10 +1,13 @@
 """A study without recordings: random RDMs of networks, subjects and dimensions, as the notebooks would write them."""
 
+from itertools import product
+
 import numpy as np
+import pandas as pd
 import pytest
 
 from realnet.cornet import LAYERS
-from realnet.io import save_model_rdms, save_prepared
+from realnet.io import save_model_rdms, save_prepared, save_table
 from realnet.rdm import correlation_rdm, difference_rdm, labelled
 from realnet.settings import Study
 
@@ -20,7 +23,7 @@ def study(tmp_path_factory):
     study = Study.model_validate({
         "name": "random", "description": "random RDMs",
         "fmri": {"subjects": [1, 2], "other_subjects": [1, 2], "rois": ROIS},
-        "training": {"betas": [40], "seeds": [0]}, "eeg": {"subjects": [1, 2, 3, 4]},
+        "training": {"betas": [40], "seeds": [0, 1]}, "eeg": {"subjects": [1, 2, 3, 4]},
         "inference": {"n_bootstraps": 50, "n_permutations": 100},
     })  # fmt: skip
     rng = np.random.default_rng(0)
@@ -43,6 +46,9 @@ def study(tmp_path_factory):
         for name in study.fmri.test_sets
     }
     save_prepared(study, "shen2019_rdms", fmri)
+    rows = product(("sub-01", "sub-02"), ROIS, study.fmri.test_sets)
+    reliable = pd.DataFrame(rows, columns=["subject", "roi", "stimulus_set"]).assign(dataset="shen2019", value=0.81)
+    save_table(study, "reliability", reliable.assign(metric="rdm_reliability"))
     save_prepared(study, "horikawa2017_rdms", {"natural": fmri["natural"]})
     eeg = labelled(
         noisy("things", 1.0, 4, 5), ids["things"], ("subject", "time"),
