@@ -72,7 +72,7 @@ def similarity_table(study, dataset, stimulus_set, brains, networks, within):
     return table.assign(ceiling_lower=ceiling, ceiling_upper=ceiling)
 
 
-def fmri_differences(study, dataset, stimulus_set, brains, networks, within, beta=None):
+def fmri_differences(study, dataset, stimulus_set, brains, networks, within):
     """Differences between kinds of networks, with intervals (figures 1C, 2A-B, 3B).
 
     Parameters
@@ -80,7 +80,6 @@ def fmri_differences(study, dataset, stimulus_set, brains, networks, within, bet
     brains, networks : DataArray (subject, roi, pair), sequence of realnet.settings.Network
         Networks of one subject and seed are paired.
     within : bool, compare each network with the subject it was trained on, not with every one of the dataset
-    beta : float, optional, that of the ReAlnets where there are several
 
     Returns
     -------
@@ -98,7 +97,7 @@ def fmri_differences(study, dataset, stimulus_set, brains, networks, within, bet
     values, n_images = resampled_similarities(models, brains.transpose("subject", "roi", "pair"), study.inference)
     subjects, level = brains.subject.values.astype(str).tolist(), study.inference.level
     layers, rois = ([*axis.values.astype(str).tolist(), "mean"] for axis in (models.layer, brains.roi))
-    grids = {model: network_grid(networks, model, beta) for model in kinds_of(networks)}
+    grids = {model: network_grid(networks, model) for model in kinds_of(networks)}
     trained = sorted({n.trained_on for n in networks if n.subject})
     n_seeds = grids["realnet"].shape[1]
     places = _places(trained, subjects, within)
@@ -132,8 +131,8 @@ def fmri_differences(study, dataset, stimulus_set, brains, networks, within, bet
             if model != "realnet":
                 part = ratio(difference, best["realnet"] - best[reference], **options)
                 rows += effect_rows(part, {"roi": rois}, **about, layer=BEST, metric="share")
-    table = pd.DataFrame(rows).assign(dataset=dataset, stimulus_set=stimulus_set, n_seeds=n_seeds)
-    return table.assign(beta=study.training.main_beta if beta is None else beta)
+    about = {"dataset": dataset, "stimulus_set": stimulus_set, "beta": study.training.main_beta, "n_seeds": n_seeds}
+    return pd.DataFrame(rows).assign(**about)
 
 
 def _places(trained, subjects, within):

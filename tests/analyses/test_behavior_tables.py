@@ -16,7 +16,7 @@ from realnet.datasets import geirhos2021
 from realnet.errors import InvalidInput
 from realnet.io import load_table, save_table
 from realnet.settings import InferenceSettings, Network, Study
-from realnet.statistics import confidence_interval
+from realnet.statistics import generalise
 from simulation import participants, published
 from simulation.stimuli import make_catalogue
 
@@ -88,10 +88,10 @@ def test_differences_and_means_are_those_of_the_single_networks(accuracy):
         single = accuracy[(accuracy.metric == metric) & (accuracy.trained_on != "mean")]
         value = single.set_index(["model", "trained_on", "beta"]).value
         for row in rows_of(accuracy, metric=f"{metric}_difference", model="realnet").itertuples():
-            subjects = [row.trained_on] if row.trained_on != "mean" else ["sub-01", "sub-02"]
-            against = [("cornet", "", 0) if row.reference == "cornet" else ("control", s, 0) for s in subjects]
-            expected = np.mean([value["realnet", s, row.beta] for s in subjects]) - np.mean([value[a] for a in against])
-            assert row.value == pytest.approx(expected) and row.lower <= row.value <= row.upper
+            against = value[row.reference, "", 0]
+            expected = np.mean([value["realnet", s, row.beta] for s in ("sub-01", "sub-02")]) - against
+            assert row.trained_on == "mean" and row.value == pytest.approx(expected)
+            assert row.lower <= row.value <= row.upper
     assert not accuracy.duplicated(["model", "trained_on", "beta", "seed", "metric", "reference"]).any()
     assert set(accuracy.beta[accuracy.model == "realnet"]) == {10, 40}
 
@@ -143,16 +143,18 @@ def test_the_intervals_are_those_of_resamples_written_out(study, experiment, rig
     fewer = study.model_copy(update={"inference": InferenceSettings(n_bootstraps=40)})
     table = consistency_table(fewer, experiment, {network: right[network]})
     row = rows_of(table, metric="kappa", trained_on=network.trained_on, subject="mean").iloc[0]
-    assert (row.lower, row.upper) == pytest.approx(confidence_interval(np.array(sampled)), abs=1e-9)
+    expected = generalise(np.array([row.value, *sampled]), n_images=len(names), n_factors=0)
+    assert (row.lower, row.upper) == pytest.approx(expected[1:3], abs=1e-9)
 
 
 def test_differences_are_paired_so_that_equal_networks_differ_by_nothing():
     rng = np.random.default_rng(0)
     hits = (rng.random((300, 1)) < 0.7).astype(float) @ np.ones((1, 3))
-    networks = [Network("cornet", 0, 0, 0), Network("control", 1, 0, 0), Network("realnet", 1, 40, 0)]
+    networks = [Network("cornet", 0, 0, 0), Network("control", 0, 0, 0), Network("realnet", 1, 40, 0)]
     inference = InferenceSettings(n_bootstraps=300)
-    samples = behavior.resampled_sums(hits, inference) / 300
-    rows = pd.DataFrame(behavior.measure_rows(networks, "top1", hits.mean(axis=0), samples, inference))
+    shares = behavior.resampled_sums(hits, inference) / 300
+    np.testing.assert_allclose(shares[0], hits.mean(axis=0))
+    rows = pd.DataFrame(behavior.measure_rows(networks, "top1", shares, 300, inference))
     differences = rows[rows.metric == "top1_difference"]
     assert (differences[["value", "lower", "upper"]] == 0).all(axis=None) and (differences.p == 1).all()
     spread, p = rows[rows.model == "cornet"].iloc[0], hits[:, 0].mean()

@@ -2,13 +2,12 @@
 
 import numpy as np
 import pytest
-from scipy import stats
 from scipy.stats import spearmanr
 
-from realnet.analyses import t_interval
-from realnet.analyses.beta_sweep import at_beta, beta_curve
+from realnet.analyses.beta_sweep import beta_curve
 from realnet.analyses.fmri import fmri_differences
 from realnet.io import load_model_rdms, load_prepared
+from realnet.statistics import generalise
 
 
 @pytest.fixture(scope="module")
@@ -16,38 +15,47 @@ def curve(study):
     return beta_curve(study)
 
 
-def test_at_the_main_beta_the_curve_is_the_chapters_table(study, curve, networks):
+def test_at_the_main_beta_the_curve_is_the_chapters_table(study, curve):
     brains = load_prepared(study, "shen2019_rdms", "natural")
     table = fmri_differences(study, "shen2019", "natural", brains, study.main_networks(), within=True)
-    table = table[(table.metric == "difference") & (table.roi == "mean") & (table.model == "realnet")]
+    table = table.query("metric == 'difference' and roi == 'mean' and model == 'realnet' and reference != 'shuffled'")
     found = curve[(curve.curve == "own subject, natural") & (curve.beta == study.training.main_beta)]
-    keys, numbers = ["trained_on", "reference"], ["value", "lower", "upper"]
+    found, keys = found[found.model == "realnet"], ["trained_on", "reference"]
+    numbers = ["value", "lower", "upper"]
     np.testing.assert_allclose(
         found.sort_values(keys)[numbers].to_numpy(float), table.sort_values(keys)[numbers].to_numpy(float), atol=1e-12
     )
 
 
-def test_beta_zero_is_control_against_cornet(study, curve):
-    zero = curve[curve.beta == 0]
-    assert set(zero.reference) == {"cornet"}
-    (row,) = zero[(zero.curve == "EEG, layer IT") & (zero.trained_on == "sub-01")].to_dict("records")
+def test_the_eeg_is_the_mean_over_times_with_an_interval_over_subjects_and_seeds(study, curve):
+    (row,) = curve.query("curve == 'EEG, layer IT' and trained_on == 'sub-01' and reference == 'control'").itertuples()
     brains = load_prepared(study, "things_eeg2_rdms", "things")
-    rdms = load_model_rdms(study, "things", [n for n in study.networks() if n.model in ("cornet", "control")])
-    control, cornet = (
-        [np.mean([spearmanr(rdms.sel(network=stem, layer="IT"), one).statistic for one in person]) for person in brains]
-        for stem in ("sub-01_beta-0_seed-0", "cornet")
-    )
-    difference = np.subtract(control, cornet)
-    assert row["value"] == pytest.approx(difference.mean())
-    assert row["lower"] == pytest.approx(stats.ttest_1samp(difference, 0).confidence_interval(0.95).low)
+    rdms = load_model_rdms(study, "things").sel(layer="IT")
+
+    def means(stem):
+        rdm = rdms.sel(network=stem)
+        return np.array([np.mean([spearmanr(rdm, one).statistic for one in person]) for person in brains])
+
+    difference = [means(f"sub-01_beta-40_seed-{seed}") - means(f"control_seed-{seed}") for seed in (0, 1)]
+    expected = generalise(np.array(difference)[None], n_images=2)
+    np.testing.assert_allclose((row.value, row.lower, row.upper), expected[:3])
 
 
-def test_every_beta_can_be_the_main_one(study):
-    networks = at_beta(study, 40.0).main_networks()
-    assert {n.model for n in networks} == {"cornet", "control", "realnet"}
+def test_every_beta_has_its_rows(study, monkeypatch):
+    more = study.model_copy(update={"training": study.training.model_copy(update={"betas": (40, 10)})})
+    stems = [n.stem for n in more.networks()]
+    assert "sub-02_beta-10_seed-0" in stems and "sub-02_beta-10_seed-1" not in stems
+    same = {f"sub-0{s}_beta-10_seed-0": f"sub-0{s}_beta-40_seed-0" for s in (1, 2)}
 
+    def load(study, stimulus_set, networks):
+        names = [same.get(n.stem, n.stem) for n in networks]
+        return load_model_rdms(
+            study, stimulus_set, [n for n in study.networks() if n.stem in names and n.beta != 10]
+        ).sel(network=names)
 
-def test_t_interval_is_scipys_and_one_value_has_none():
-    values = [0.1, 0.4, 0.2]
-    assert t_interval(values) == pytest.approx(tuple(stats.ttest_1samp(values, 0).confidence_interval()))
-    assert np.isnan(t_interval([1.0])).all()
+    for module in ("fmri", "beta_sweep"):
+        monkeypatch.setattr(f"realnet.analyses.{module}.load_model_rdms", load)
+    table = beta_curve(more)
+    assert set(table.beta) == {10, 40}
+    seed0 = table.query("beta == 10 and trained_on == 'sub-01' and curve == 'own subject, natural'")
+    assert len(seed0) == 2 and seed0.value.notna().all()

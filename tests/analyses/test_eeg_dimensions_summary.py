@@ -4,13 +4,15 @@ import numpy as np
 import pandas as pd
 import pingouin
 import pytest
-from scipy.stats import rankdata, sem, spearmanr
+from scipy.stats import rankdata, spearmanr
 
 from realnet.analyses.dimensions import beside_truth, dimension_table, top_dimensions
 from realnet.analyses.eeg import eeg_table
 from realnet.analyses.fmri import fmri_table
 from realnet.analyses.summary import readable, summary_table
 from realnet.io import load_model_rdms, load_prepared, save_table
+from realnet.similarity import partial_spearman
+from realnet.statistics import bootstrap_partial_spearman, bootstrap_similarities, cluster_test, generalise
 
 
 @pytest.fixture(scope="module")
@@ -34,23 +36,58 @@ def test_every_eeg_similarity_is_scipys_spearman_at_its_time(study, networks, ee
         assert row.value == pytest.approx(spearmanr(model.sel(layer=row.layer).values, brain).statistic, abs=1e-9)
 
 
-def test_eeg_differences_average_networks_before_subjects(eeg):
+def test_eeg_differences_are_means_over_subjects_and_networks_with_the_inference_over_all(study, networks, eeg):
     rho = eeg[eeg.metric == "rho"].groupby(["model", "layer", "time", "subject"]).value.mean()
     rows = eeg[(eeg.metric == "difference") & (eeg.model == "realnet")]
-    assert len(rows) == 2 * 4 * 5
+    assert len(rows) == 3 * 4 * 5 and set(rows.n_seeds) == {2}
     for row in rows.itertuples():
         subjects = rho["realnet", row.layer, row.time] - rho[row.reference, row.layer, row.time]
-        assert row.value == pytest.approx(subjects.mean()) and row.sem == pytest.approx(sem(subjects))
-        assert 0 < row.p <= 1
+        assert row.value == pytest.approx(subjects.mean())
+        assert row.lower <= row.value <= row.upper and 0 < row.p <= row.p_corrected <= 1
+    models = load_model_rdms(study, "things", networks)
+    brains = load_prepared(study, "things_eeg2_rdms", "things")
+    stems = [[f"sub-0{s}_beta-40_seed-{k}" for k in (0, 1)] for s in (1, 2)]
+    new = [[spearman_over_resamples(models.sel(network=n, layer="IT"), brains[:, 2]) for n in line] for line in stems]
+    old = [spearman_over_resamples(models.sel(network=f"control_seed-{k}", layer="IT"), brains[:, 2]) for k in (0, 1)]
+    values = np.array(new) - np.array(old)  # (trained_on, seed, sample, EEG subject)
+    expected = generalise(values.transpose(2, 3, 0, 1), n_images=16, n_factors=3)
+    row = rows[(rows.reference == "control") & (rows.layer == "IT") & (rows.time == 0.02)]
+    np.testing.assert_allclose(row[["value", "lower", "upper", "p"]].to_numpy(float)[0], expected[:4])
 
 
-def test_the_eeg_of_one_subject_has_differences_and_no_inference(study, networks, eeg, monkeypatch):
+def spearman_over_resamples(model, brains):
+    found = bootstrap_similarities(model.values, brains.values, 50)[:, 0]
+    return np.concatenate([[[spearmanr(model.values, brain).statistic for brain in brains.values]], found])
+
+
+def test_the_papers_cluster_test_stays_beside_the_inference(eeg):
+    rho = eeg[eeg.metric == "rho"].groupby(["model", "layer", "subject", "time"]).value.mean()
+    rows = eeg[(eeg.metric == "difference") & (eeg.model == "shuffled") & (eeg.reference == "cornet")]
+    for layer, part in rows.groupby("layer"):
+        values = (rho["shuffled", layer] - rho["cornet", layer]).unstack("time").to_numpy()
+        np.testing.assert_allclose(part.p_cluster, cluster_test(values, 100))
+
+
+def test_the_window_is_the_mean_over_times_and_ratios_are_those_of_means(eeg):
+    means = eeg[eeg.metric == "difference"].groupby(["model", "reference", "layer"]).value.mean()
+    rows = eeg[eeg.metric == "window_difference"].set_index(["model", "reference", "layer"]).value
+    np.testing.assert_allclose(rows.loc[means.index], means)
+    for key, value in eeg[eeg.metric == "share"].set_index(["model", "reference", "layer"]).value.dropna().items():
+        assert value == pytest.approx(rows[key] / rows[("realnet", *key[1:])])
+    rho = eeg[eeg.metric == "rho"].groupby(["model", "layer", "time", "subject"]).value.mean()
+    gains = eeg[(eeg.metric == "improvement") & eeg.value.notna()]
+    assert len(gains) > 0 and {"mean", "sub-01"} <= set(gains.subject)
+    for row in gains.itertuples():
+        new, old = rho["realnet", row.layer, row.time], rho[row.reference, row.layer, row.time]
+        expected = (new - old).mean() / old.mean() if row.subject == "mean" else new[row.subject] / old[row.subject] - 1
+        assert row.value == pytest.approx(expected)
+
+
+def test_the_eeg_of_one_subject_is_generalised_over_images_and_networks_alone(study, networks, monkeypatch):
     one = load_prepared(study, "things_eeg2_rdms", "things").isel(subject=[0])
     monkeypatch.setattr("realnet.analyses.eeg.load_prepared", lambda *_: one)
-    table = eeg_table(study, networks)
-    rows = table[table.metric == "difference"]
-    assert rows.value.notna().all() and rows.p.isna().all() and rows["sem"].isna().all()
-    assert table[table.metric == "improvement"].value.isna().all()
+    rows = eeg_table(study, networks).query("metric == 'difference'")
+    assert rows[["value", "lower", "upper"]].notna().all(axis=None) and rows.p_cluster.isna().all()
 
 
 def test_partial_correlations_are_pingouins(study, networks, dimensions):
@@ -62,22 +99,32 @@ def test_partial_correlations_are_pingouins(study, networks, dimensions):
         others = [other for other in "abcdef" if other != name]
         expected = pingouin.partial_corr(frame, x="model", y=name, covar=others, method="spearman").r.item() ** 2
         chosen = dimensions.query("metric == 'partial_rho2' and layer == 'V4' and dimension == @name")
-        chosen = chosen[(chosen.model == network.model) & (chosen.trained_on == network.trained_on)]
+        chosen = chosen[(chosen[list(network.columns)] == pd.Series(network.columns)).all(axis=1)]
         assert chosen.value.item() == pytest.approx(expected, abs=1e-10)
 
 
-def test_dimension_changes_are_differences_of_means_in_it_with_their_interval(dimensions):
+def test_dimension_changes_are_differences_of_means_in_it_with_their_interval(study, networks, dimensions):
     means = dimensions.query("metric == 'partial_rho2' and layer == 'IT'").groupby(["model", "dimension"]).value.mean()
-    for row in dimensions[dimensions.metric == "difference"].itertuples():
+    rows = dimensions[dimensions.metric == "difference"]
+    for row in rows.itertuples():
         assert row.value == pytest.approx(means[row.model, row.dimension] - means[row.reference, row.dimension])
-        assert row.lower <= row.upper and 0 <= row.p <= 1
+        assert row.lower <= row.value <= row.upper and 0 <= row.p <= row.p_corrected <= 1
+    features = load_prepared(study, "things_dimensions_rdms", "things")
+    models = load_model_rdms(study, "things", networks).sel(layer="IT")
+    stems = [f"sub-0{s}_beta-40_seed-{k}" for s in (1, 2) for k in (0, 1)] + ["control_seed-0", "control_seed-1"]
+    rdms = models.sel(network=stems).values
+    samples = bootstrap_partial_spearman(rdms, features.values, 50) ** 2
+    values = np.concatenate([partial_spearman(rdms, features.values)[None] ** 2, samples])
+    pairs = values[:, :4].reshape(51, 2, 2, 6) - values[:, None, 4:]  # (sample, trained_on, seed, dimension)
+    expected = generalise(np.moveaxis(pairs, -1, 1), n_images=16)
+    found = rows[(rows.model == "realnet") & (rows.reference == "control")]
+    np.testing.assert_allclose(found[["value", "lower", "upper", "p", "p_corrected"]].to_numpy(float).T, expected)
 
 
-def test_top_dimensions_have_the_largest_partial_correlation_with_realnets_it(dimensions):
-    means = dimensions.query("metric == 'partial_rho2' and layer == 'IT' and model == 'realnet'")
-    means = means.groupby("dimension").value.mean()
-    top = top_dimensions(dimensions, n=2)
-    assert means[top[0]] == means.max() and means[top[1]] == np.sort(means)[-2]
+def test_top_dimensions_rise_most_in_realnets_it(dimensions):
+    means = dimensions.query("metric == 'partial_rho2' and layer == 'IT'").groupby(["model", "dimension"]).value.mean()
+    rise = (means["realnet"] - means["cornet"]).sort_values(ascending=False)
+    assert top_dimensions(dimensions, n=2) == list(rise.index[:2])
 
 
 def test_the_summary_counts_what_the_tables_hold(study, networks, eeg, dimensions):
@@ -85,21 +132,26 @@ def test_the_summary_counts_what_the_tables_hold(study, networks, eeg, dimension
     for name, table in (("fmri_within_subject", within), ("fmri_across_subjects", across), ("eeg", eeg),
                         ("object_dimensions", dimensions)):  # fmt: skip
         save_table(study, name, table)
-    summary = summary_table(study).set_index(["question", "reference"])
-    rows = within[(within.metric == "difference") & (within.roi == "mean") & (within.model == "realnet")]
-    rows = rows[(rows.stimulus_set == "natural") & (rows.reference == "control")]
-    own = summary.loc[("own subject, natural", "control")]
-    assert (own.found, own.n) == ((rows.lower > 0).sum(), 2) and own.value == pytest.approx(rows.value.mean())
-    it = eeg[
-        (eeg.metric == "difference") & (eeg.model == "realnet") & (eeg.layer == "IT") & (eeg.reference == "cornet")
-    ]
-    assert summary.loc[("eeg", "cornet")].found == ((it.p < 0.05) & (it.value > 0)).sum()
-    change = dimensions[(dimensions.metric == "difference") & (dimensions.model == "realnet")]
-    change = change[change.reference == "cornet"].set_index("dimension").value
-    assert summary.loc[("dimensions", "cornet")].detail.startswith(change.idxmax())
+    summary = summary_table(study)
+    found = summary[summary.metric == "difference"].set_index(["question", "reference"])
+    rows = within.query("metric == 'difference' and roi == 'mean' and model == 'realnet' and reference == 'shuffled'")
+    rows = rows[rows.stimulus_set == "natural"].set_index("subject")
+    own = found.loc[("own subject, natural", "shuffled")]
+    assert (own.value, own.lower) == (rows.value["mean"], rows.lower["mean"])
+    assert (own.found, own.n) == ((rows.drop("mean").lower > 0).sum(), 2)
+    times = eeg.query("metric == 'difference' and model == 'realnet' and layer == 'IT' and reference == 'cornet'")
+    assert found.loc[("eeg", "cornet")].found == ((times.p_corrected < 0.05) & (times.value > 0)).sum()
+    change = dimensions.query("metric == 'difference' and model == 'realnet' and reference == 'cornet'")
+    top = change.set_index("dimension").value.idxmax()
+    assert found.loc[("dimensions", "cornet")].detail.startswith(top)
+    share = within.query("metric == 'share' and roi == 'mean' and subject == 'mean' and reference == 'control'")
+    share = share[share.stimulus_set == "natural"].value.item()
+    stated = summary[(summary.metric == "share") & (summary.question == "own subject, natural")].value.item()
+    assert stated == share or (np.isnan(stated) and np.isnan(share))
     truth = {"dimensions": pd.DataFrame({"dimension": ["a", "b"], "beyond_categories": [True, False]})}
-    shown = readable(summary_table(study), truth)
-    assert list(shown.columns) == ["ReAlnet against CORnet", "ReAlnet against Control", "planted"]
+    shown = readable(summary, truth)
+    assert list(shown.columns) == ["minus CORnet", "minus Control", "minus shuffled", "gained without a brain (share)",
+                                   "planted"]  # fmt: skip
     assert shown.notna().all(axis=None) and shown.planted["Dimensions that rise most in IT"] == "a"
 
 
