@@ -212,7 +212,7 @@ def measure_rows(networks, metric, values, n_images, inference, about=None):
     for i, network in enumerate(networks):
         interval = generalise(values[:, i], n_factors=0, **options)[:3]
         rows += effect_rows(interval, {}, **network.columns, **about, metric=metric)
-    aligned = [n for n in networks if n.model == "control" or n.subject]
+    aligned = [n for n in networks if n.model == "control" or n.subject] if any(n.subject for n in networks) else []
     for model, beta in dict.fromkeys((n.model, n.beta) for n in aligned):
         kinds = {
             kind: network_grid(networks, kind, beta or None) for kind in dict.fromkeys((model, "cornet", "control"))
@@ -240,7 +240,8 @@ def readable(table, metrics):
 
     Means over the networks of a kind and beta, over people and conditions; intervals are text.
     """
-    rows = table[table.trained_on.isna() | table.trained_on.isin(("", "mean"))]
+    averaged = table.model.isin(table.model[table.trained_on == "mean"])
+    rows = table[(table.trained_on == "mean") | ~averaged]
     if "condition" in rows.columns:
         rows = rows[(rows.condition == "mean") & (rows.subject.isna() | (rows.subject == "mean"))]
     rows = rows.assign(interval=[f"{row.lower:.3f} to {row.upper:.3f}" for row in rows.itertuples()])

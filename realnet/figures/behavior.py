@@ -26,7 +26,7 @@ def plot_accuracy(table):
     for panel, (metric, label) in zip(axes, ACCURACIES.items(), strict=True):
         for model, look in styles.items():
             part = rows[(rows.metric == metric) & (rows.model == model)].sort_values("beta")
-            mean = part[part.trained_on.isin(("", "mean"))]
+            mean = part[part.trained_on == ("" if model == "cornet" else "mean")]
             if model in ("cornet", "control"):
                 panel.axhspan(mean.lower.iloc[0], mean.upper.iloc[0], color=look.colour, alpha=0.12, lw=0, zorder=0)
                 panel.axhline(mean.value.iloc[0], color=look.colour, linestyle=look.line, label=look.label, zorder=1)
@@ -57,7 +57,9 @@ def plot_consistency(table, title=None):
     columns = ("trained_on", "beta", "subject", "lower", "upper", "ceiling", "ceiling_lower", "ceiling_upper")
     rows = style.select(table, "plot_consistency", columns, metric="kappa")
     rows = rows.assign(beta=rows.beta.fillna(0))
-    means = rows[(rows.subject == "mean") & rows.trained_on.isin(("", "mean"))].sort_values("beta", kind="stable")
+    averaged = rows.model.isin(rows.model[rows.trained_on == "mean"])
+    means = rows[(rows.subject == "mean") & ((rows.trained_on == "mean") | ~averaged)]
+    means = means.sort_values("beta", kind="stable")
     last = [model for model in ("shuffled", "human") if model in set(means.model)]
     models = [model for model in style.ordered(means.model, style.MODELS) if model not in last] + last
     means = [mean for model in models for mean in means[means.model == model].itertuples()]

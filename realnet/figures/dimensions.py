@@ -38,8 +38,8 @@ def plot_dimension_changes(table):
     Parameters
     ----------
     table : DataFrame
-        ``metric`` ``difference``, columns ``model reference dimension value lower upper p_corrected``; rows of ``realnet``
-        are drawn with intervals, those of ``shuffled``, where there are any, as pale crosses.
+        ``metric`` ``difference``, columns ``model reference dimension value lower upper p_corrected``; rows of
+        ``realnet`` are drawn with intervals, those of ``shuffled``, where there are any, as pale crosses.
     """
     rows, names = select_changes(table, "plot_dimension_changes")
     styles, height = style.styles_in(rows.reference, style.REFERENCES), ROW * len(names) + 1.3

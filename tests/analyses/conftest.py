@@ -33,7 +33,7 @@ def study(tmp_path_factory):
     def noisy(name, noise, *lead):
         return correlation_rdm(truth[name] + noise * rng.normal(size=(*lead, *truth[name].shape)))
 
-    noises = {"cornet": 2.0, "control": 2.0, "realnet": 0.3, "shuffled": 4.0}
+    noises = {"cornet": 1.0, "control": 1.0, "realnet": 0.3, "shuffled": 4.0}
     for network in study.networks():
         rdms = {
             name: labelled(noisy(name, noises[network.model], len(LAYERS)), ids[name], ("layer",), layer=list(LAYERS))

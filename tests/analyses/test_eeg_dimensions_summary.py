@@ -29,7 +29,7 @@ def test_every_eeg_similarity_is_scipys_spearman_at_its_time(study, networks, ee
     brains = load_prepared(study, "things_eeg2_rdms", "things")
     network = networks[-1]
     model = load_model_rdms(study, "things", [network])[0]
-    rows = eeg[(eeg.metric == "rho") & (eeg.model == network.model) & (eeg.trained_on == network.trained_on)]
+    rows = eeg[(eeg.metric == "rho") & (eeg[list(network.columns)] == pd.Series(network.columns)).all(axis=1)]
     assert len(rows) == 4 * 4 * 5
     for row in rows.itertuples():
         brain = brains.sel(subject=row.subject, time=row.time).values
