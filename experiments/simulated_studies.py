@@ -13,7 +13,7 @@ from realnet import responses
 from realnet.activations import batches, load_images, normalise
 from realnet.behavior import classify, find_validation_images, is_in_top
 from realnet.datasets.readiness import save_stimulus_list
-from realnet.io import load_model_rdms, load_prepared, save_prepared
+from realnet.io import load_model_rdms, load_prepared, save_prepared, save_table
 from realnet.networks import load_network, load_stimuli, save_network, train_network
 from realnet.rdm import select_stimuli, stimulus_ids
 from realnet.settings import Study, load_study, project_root
@@ -69,6 +69,7 @@ def prepare(study):
     }
     for name, make in makers.items():
         _prepare(study, name, make)
+    save_table(study, "reliability", responses.reliability_table(study))
 
 
 def prepare_targets(study):

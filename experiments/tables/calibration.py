@@ -109,3 +109,29 @@ def how_often_found(table):
         "found above": sums.up / sums.n, "found below": sums.down / sums.n, "cases": sums.n,
         "simulations": found.simulation.nunique(), "value": found.value.mean(),
     }).sort_index(level="planted", ascending=False, sort_remaining=False).reset_index()  # fmt: skip
+
+
+def control_errors(table):
+    """How often each headline test calls two groups of Controls different.
+
+    Parameters
+    ----------
+    table : DataFrame
+        ``controls`` of :func:`experiments.tables.kept.load_kept`: ``n_seeds pair test part found``.
+
+    Returns
+    -------
+    DataFrame
+        Per test and number of seeds per group: ``found`` of ``cases``, their ``share``, that of the ``worst part`` (images
+        or layer), the ``limit`` (.05 and two standard errors of this number of pairs), whether it ``holds``.
+    """
+    grouped = table.groupby(["test", "n_seeds"], sort=False)
+    shares = table.groupby(["test", "n_seeds", "part"]).found.mean().groupby(["test", "n_seeds"]).max()
+    found = pd.DataFrame({"found": grouped.found.sum(), "cases": grouped.size(), "share": grouped.found.mean()})
+    found["worst part"] = shares
+    found["limit"] = 0.05 + 2 * np.sqrt(0.05 * 0.95 / grouped.pair.nunique())
+    return (
+        found.assign(holds=found.share <= found.limit)
+        .sort_index(level="n_seeds", ascending=False, sort_remaining=False)
+        .reset_index()
+    )
