@@ -122,8 +122,8 @@ def control_errors(table):
     Returns
     -------
     DataFrame
-        Per test and number of seeds per group: ``found`` of ``cases``, their ``share``, that of the ``worst part`` (images
-        or layer), the ``limit`` (.05 and two standard errors of this number of pairs), whether it ``holds``.
+        Per test and number of seeds per group: ``found`` of ``cases``, their ``share``, that of the ``worst part``
+        (images or layer), the ``limit`` (.05 and two standard errors of this number of pairs), whether it ``holds``.
     """
     grouped = table.groupby(["test", "n_seeds"], sort=False)
     shares = table.groupby(["test", "n_seeds", "part"]).found.mean().groupby(["test", "n_seeds"]).max()
