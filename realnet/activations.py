@@ -4,6 +4,7 @@ from contextlib import contextmanager
 
 import numpy as np
 import torch
+from PIL import Image
 
 from realnet.cornet import LAYERS
 from realnet.datasets.files import open_image, square_image
@@ -32,7 +33,7 @@ def cpu_threads(n):
 
 
 def load_images(paths, image_size, crop="none"):
-    """Decode and resize images (bilinear, antialiased).
+    """Decode images and resize them by Pillow (bilinear, antialiased), as the paper's ``torchvision.transforms.Resize``.
 
     Parameters
     ----------
@@ -47,14 +48,13 @@ def load_images(paths, image_size, crop="none"):
     images = torch.empty((len(paths), 3, image_size, image_size), dtype=torch.uint8)
     for i, path in enumerate(paths):
         image = open_image(path)
-        pixels = torch.from_numpy(np.array(square_image(image) if crop == "center" else image))
-        images[i] = _resize(pixels.permute(2, 0, 1), image_size)
+        images[i] = _resize(square_image(image) if crop == "center" else image, image_size)
     return images
 
 
 def prepare_arrays(images, image_size):
     """Images as uint8 arrays (N, height, width, 3), resized as by :func:`load_images`."""
-    return _resize(torch.tensor(np.asarray(images)).permute(0, 3, 1, 2), image_size).contiguous()
+    return torch.stack([_resize(Image.fromarray(image), image_size) for image in np.asarray(images)])
 
 
 def normalise(images):
@@ -109,10 +109,7 @@ def compute_model_rdms(network, images, stimulus, layers=LAYERS, batch_size=50, 
     return labelled(rdms, stimulus, dims=("layer",), layer=list(layers))
 
 
-def _resize(images, image_size):
-    """Resize (..., 3, height, width) to a square; an image of that size is returned bit by bit."""
-    if tuple(images.shape[-2:]) == (image_size, image_size):
-        return images
-    from torchvision.transforms.v2 import functional  # takes as long to import as torch itself
-
-    return functional.resize(images, [image_size, image_size], antialias=True)  # bilinear
+def _resize(image, image_size):
+    """An RGB ``PIL.Image`` as a square: uint8 tensor (3, image_size, image_size); one of that size stays as it is."""
+    square = image.resize((image_size, image_size), Image.Resampling.BILINEAR)
+    return torch.from_numpy(np.array(square)).permute(2, 0, 1)
