@@ -90,11 +90,12 @@ def test_teacher_labels_are_the_classes_of_the_frozen_network(network, data):
 def test_lean_training_equals_a_plain_loop(network, data, monkeypatch):
     """Oracle: the loop written out as the paper describes it, with the teacher's labels at every step.
 
-    Both with gradient descent in place of Adam, which turns last-bit differences of tiny gradients into full steps.
+    Both with gradient descent in place of Adam, which turns last-bit differences of tiny gradients into full steps, and
+    without ranks, which turn such a difference into an exchanged pair.
     """
     monkeypatch.setattr(torch.optim, "Adam", lambda weights, lr, fused: torch.optim.SGD(weights, lr=lr))
     images, targets = data[0][:24], data[1][:24]
-    ours, history = _run(network, (images, targets), settings={"learning_rate": 1e-5})
+    ours, history = _run(network, (images, targets), settings={"learning_rate": 1e-5, "contrastive": "pearson"})
     teacher = copy.deepcopy(network).eval()
     torch.manual_seed(0)
     model = ReAlnet(copy.deepcopy(network), n_targets=10, n_hidden=4, image_size=32)
@@ -110,7 +111,7 @@ def test_lean_training_equals_a_plain_loop(network, data, monkeypatch):
                 labels = teacher(x).argmax(1)
             logits, predicted = model(x)
             loss = nn.functional.cross_entropy(logits, labels)
-            loss = loss + 40 * (nn.functional.mse_loss(predicted, y) + contrastive_loss(predicted, y))
+            loss = loss + 40 * (nn.functional.mse_loss(predicted, y) + contrastive_loss(predicted, y, "pearson"))
             descent.zero_grad()
             loss.backward()
             descent.step()
