@@ -1,6 +1,7 @@
 """From images to activations of the layers of a network, and to their RDMs."""
 
-from contextlib import contextmanager
+import os
+from contextlib import ExitStack, contextmanager
 
 import numpy as np
 import torch
@@ -8,6 +9,7 @@ from PIL import Image
 
 from realnet.cornet import LAYERS
 from realnet.datasets.files import open_image, square_image
+from realnet.errors import InvalidInput
 from realnet.rdm import correlation_rdm, labelled
 
 #: A layer after the four: the spatial average of IT, which the decoder reads.
@@ -15,11 +17,30 @@ AVERAGE_POOL = "average pool"
 #: Mean and standard deviation of ImageNet's RGB values, with which CORnet-S was trained.
 IMAGENET_MEAN = (0.485, 0.456, 0.406)
 IMAGENET_STD = (0.229, 0.224, 0.225)
+os.environ.setdefault("CUBLAS_WORKSPACE_CONFIG", ":4096:8")  # deterministic; cuBLAS reads it once, at its first use
 
 
 def pick_device(device="auto"):
     """The torch device of this name; ``auto`` is the first CUDA device if there is one, else the CPU."""
+    if device == "cuda" and not torch.cuda.is_available():
+        raise InvalidInput("the device is cuda, but torch finds no GPU: set training.device to auto or cpu")
     return torch.device(("cuda" if torch.cuda.is_available() else "cpu") if device == "auto" else device)
+
+
+def device_name(device):
+    """``cpu``, or ``cuda`` with the name of the GPU: the kind of device, on which the bits of a result depend."""
+    return f"cuda ({torch.cuda.get_device_name(device)})" if device.type == "cuda" else device.type
+
+
+@contextmanager
+def cuda_arithmetic(tf32=False, deterministic=False):
+    """Let a GPU use TensorFloat-32, and only deterministic algorithms (torch warns where it has none), in the block."""
+    matmul = torch.backends.cuda.matmul
+    with ExitStack() as restore, torch.backends.cudnn.flags(True, deterministic=deterministic, allow_tf32=tf32):
+        restore.callback(setattr, matmul, "allow_tf32", matmul.allow_tf32)
+        restore.callback(torch.set_deterministic_debug_mode, torch.get_deterministic_debug_mode())
+        matmul.allow_tf32 = tf32
+        yield torch.set_deterministic_debug_mode(int(deterministic))
 
 
 @contextmanager
@@ -33,7 +54,7 @@ def cpu_threads(n):
 
 
 def load_images(paths, image_size, crop="none"):
-    """Decode images and resize them by Pillow (bilinear, antialiased), as the paper's ``torchvision.transforms.Resize``.
+    """Decode images and resize them by Pillow (bilinear, antialiased), as torchvision's ``Resize`` does with them.
 
     Parameters
     ----------
@@ -69,6 +90,7 @@ def batches(n, batch_size):
 
 
 @torch.no_grad()
+@cuda_arithmetic()
 def compute_activations(network, images, layers=LAYERS, batch_size=50, device="auto"):
     """Activations of the layers of a network in evaluation mode.
 

@@ -45,58 +45,48 @@ class _SoftRank(torch.autograd.Function):
     """Exact average ranks forward; backward as if every value moved alone, through the density of its own row.
 
     d rank_k / d x_k = (j - i) / (x_(j) - x_(i)): how many values x_k overtakes per unit between x_(i) and x_(j), which
-    are max(n / 16, sqrt(n)) places below and above it. Where neighbours tie it is at most 10 n / sd, 25 times that in the
-    middle of a normally distributed row. The gradient is projected orthogonally to shift and scale of the row, to which
-    ranks are invariant; it is zero for a constant row.
+    are max(n / 16, sqrt(n)) places below and above it. Where neighbours tie it is at most 10 n / sd, 25 times that in
+    the middle of a normally distributed row. The gradient is projected orthogonally to shift and scale of the row, to
+    which ranks are invariant; it is zero for a constant row.
     """
 
     @staticmethod
     def forward(ctx, values):
         """Ranks along the last axis."""
-        ordered, order = _sort(values)
-        ranks = _average_ranks(ordered, order)
-        ctx.save_for_backward(values, ordered, ranks)
+        ranks = exact_rank(values)
+        ctx.save_for_backward(values, ranks)
         return ranks
 
     @staticmethod
     def backward(ctx, gradient):
         """The gradient with respect to the values."""
-        values, ordered, ranks = ctx.saved_tensors
-        n = values.shape[-1]
-        sd = values.std(dim=-1, keepdim=True, correction=0)
-        sd = torch.where(sd > _rounding(values), sd, torch.inf)
-        place, k = ranks.long() - 1, max(n // 16, math.isqrt(n))
+        values, ranks = ctx.saved_tensors
+        n, place, ordered = values.shape[-1], ranks.long() - 1, values.sort(dim=-1).values
+        k = max(n // 16, math.isqrt(n))
         low, high = (place - k).clamp(0, n - 1), (place + k).clamp(0, n - 1)
         gap = (ordered.gather(-1, high) - ordered.gather(-1, low)).clamp_min(torch.finfo(values.dtype).tiny)
-        passed = gradient * torch.minimum((high - low) / gap, 10 * n / sd)
+        sd = values.std(dim=-1, keepdim=True, correction=0)
+        sd = torch.where(sd > _rounding(values), sd, torch.inf)
         z = (values - values.mean(dim=-1, keepdim=True)) / sd
+        passed = gradient * torch.minimum((high - low) / gap, 10 * n / sd)
         return passed - passed.mean(dim=-1, keepdim=True) - z * (passed * z).mean(dim=-1, keepdim=True)
 
 
 def exact_rank(values):
     """Ranks of a tensor (..., n) from 1 along the last axis; as ``scipy.stats.rankdata``, also for ties and NaN."""
-    return _average_ranks(*_sort(values))
-
-
-def _sort(values):
-    """Sorted values, and where each of them came from."""
-    if values.device.type != "cpu":
-        return values.sort(dim=-1)
-    order = torch.from_numpy(np.argsort(values.detach().numpy(), axis=-1))  # six times faster than torch
-    return values.gather(-1, order), order
-
-
-def _average_ranks(ordered, order):
-    """Ranks from 1 of the values that were sorted; ties share the mean, a row with NaN has only NaN."""
-    n = ordered.shape[-1]
-    ascending = torch.arange(1, n + 1, dtype=ordered.dtype, device=ordered.device).expand_as(ordered)
+    if values.device.type == "cpu":  # numpy sorts a batch six times faster than torch
+        order = torch.from_numpy(np.argsort(values.detach().numpy(), axis=-1))
+        ordered = values.gather(-1, order)
+    else:
+        ordered, order = values.sort(dim=-1)
+    ascending = torch.arange(1, values.shape[-1] + 1, dtype=values.dtype, device=values.device).expand_as(ordered)
     # a run of ties begins where the sorted value changes; its members share the mean of first and last rank
     begins = torch.ones_like(ordered, dtype=torch.bool)
     begins[..., 1:] = ordered[..., 1:] != ordered[..., :-1]
     ends = torch.ones_like(begins)
     ends[..., :-1] = begins[..., 1:]
     first = torch.where(begins, ascending, torch.zeros_like(ascending)).cummax(dim=-1).values
-    far = torch.where(ends, ascending, torch.full_like(ascending, n + 1))
+    far = torch.where(ends, ascending, torch.full_like(ascending, values.shape[-1] + 1))
     last = far.flip(-1).cummin(dim=-1).values.flip(-1)
     ranks = torch.empty_like(ordered).scatter_(-1, order, (first + last) / 2)
     return torch.where(ordered[..., -1:].isnan(), torch.nan, ranks)  # NaN is sorted to the end

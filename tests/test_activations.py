@@ -83,6 +83,17 @@ def test_model_rdms_equal_scipy_and_carry_their_images(network, images):
     assert list(rdms.stimulus_a.values[:2]) == ["a", "a"] and list(rdms.stimulus_b.values[:2]) == ["b", "c"]
 
 
+def test_rdms_and_activations_are_calculated_in_full_float32(network, images, monkeypatch):
+    """By default torch lets a GPU round the numbers in a convolution to TensorFloat-32."""
+    assert torch.backends.cudnn.allow_tf32
+    seen, original = [], network.activations
+    monkeypatch.setattr(
+        network, "activations", lambda x: (seen.append(torch.backends.cudnn.allow_tf32), original(x))[1]
+    )
+    compute_model_rdms(network, images, list("abcdefg"))
+    assert seen == [False] and torch.backends.cudnn.allow_tf32
+
+
 def test_the_average_pool_is_what_the_decoder_reads(network, images):
     pooled = compute_activations(network, images, [AVERAGE_POOL], device="cpu")[AVERAGE_POOL]
     with torch.no_grad():

@@ -1,6 +1,7 @@
 """One training run does what the paper says, and an interrupted one ends as if it had not been interrupted."""
 
 import copy
+import os
 
 import numpy as np
 import pytest
@@ -15,7 +16,7 @@ from realnet.errors import InvalidInput
 from realnet.settings import TrainingSettings
 from realnet.training import align, alignment_losses, build_model, teacher_labels
 
-QUICK = {"epochs": 2, "batch_size": 8, "n_hidden": 4, "learning_rate": 1e-3}
+QUICK = {"epochs": 2, "batch_size": 8, "n_hidden": 4, "learning_rate": 1e-3, "device": "cpu"}
 
 
 @pytest.fixture
@@ -33,7 +34,7 @@ def data():
 
 def _run(network, data, beta=40, **options):
     settings = TrainingSettings(**(QUICK | options.pop("settings", {})))
-    return align(copy.deepcopy(network), *data, settings, beta=beta, device="cpu", **({"progress": False} | options))
+    return align(copy.deepcopy(network), *data, settings, beta=beta, **({"progress": False} | options))
 
 
 def _same(a, b):
@@ -187,6 +188,48 @@ def test_a_damaged_checkpoint_or_one_of_another_run_is_not_resumed(network, data
     resumed, _ = _run(network, data, checkpoint=checkpoint)
     (said,) = capsys.readouterr().out.splitlines()
     assert "training starts again" in said and _same(_run(network, data)[0], resumed)
+
+
+def test_a_run_is_not_resumed_on_another_kind_of_device(network, data, tmp_path, capsys, monkeypatch):
+    checkpoint = tmp_path / "run.checkpoint"
+    with monkeypatch.context() as patch:
+        patch.setattr(training, "device_name", lambda device: "cuda (NVIDIA A100)")
+        _run(network, data, checkpoint=checkpoint)
+    resumed, _ = _run(network, data, checkpoint=checkpoint)
+    (said,) = capsys.readouterr().out.splitlines()
+    assert "begun on another kind of device (cuda (NVIDIA A100); this is cpu): training starts again" in said
+    assert _same(_run(network, data)[0], resumed)
+
+
+@pytest.mark.parametrize("tf32", [False, True])
+@pytest.mark.parametrize("deterministic", [False, True])
+def test_a_gpu_calculates_as_the_settings_say_and_only_during_the_training(
+    network, data, tf32, deterministic, monkeypatch
+):
+    def flags():
+        cudnn, matmul = torch.backends.cudnn, torch.backends.cuda.matmul
+        algorithms = torch.are_deterministic_algorithms_enabled(), cudnn.deterministic, not cudnn.benchmark
+        return algorithms, (cudnn.allow_tf32, matmul.allow_tf32), cudnn.enabled
+
+    before, seen, original = flags(), set(), training.training_step
+    monkeypatch.setattr(training, "training_step", lambda *given: (seen.add(flags()), original(*given))[1])
+    _run(network, data, settings={"tf32": tf32, "deterministic": deterministic})
+    assert seen == {((deterministic, deterministic, True), (tf32, tf32), True)} and flags() == before
+    assert os.environ["CUBLAS_WORKSPACE_CONFIG"] in (":4096:8", ":16:8")
+    with pytest.raises(InvalidInput, match="diverged"):
+        _run(network, (data[0], data[1] * np.inf), settings={"tf32": tf32, "deterministic": deterministic})
+    assert flags() == before
+
+
+def test_settings_that_concern_a_gpu_change_no_bit_on_a_cpu(network, data):
+    first, _ = _run(network, data)
+    assert _same(first, _run(network, data, settings={"deterministic": False, "tf32": True})[0])
+
+
+@pytest.mark.skipif(torch.cuda.is_available(), reason="there is a GPU")
+def test_a_gpu_that_is_not_there_is_refused_in_one_sentence(network, data):
+    with pytest.raises(InvalidInput, match=r"torch finds no GPU: set training\.device to auto or cpu"):
+        _run(network, data, settings={"device": "cuda"})
 
 
 def test_one_seed_gives_one_network_and_another_seed_another(network, data):

@@ -65,7 +65,7 @@ def find_images(root, trials):
 
     Files may have the published name of the trial, of any subject (``0001_edg_s01_0_oven_00_oven10.png``). In an
     experiment with one condition they may also be named after the object (``oven10.png``), below a folder that is named
-    after the experiment (``edges`` or ``geirhos_edge`` for ``edge-experiment``; published: ``filled-silhouettes`` for
+    after the experiment (``edges`` or ``geirhos_edge`` for ``edge-experiment``, ``filled-silhouettes`` for
     ``silhouette-filled-experiment``): other experiments have such files too.
     """
     experiment, tag = trials.experiment.iloc[0], _parts(trials.imagename.iloc[0])[1]
