@@ -20,25 +20,19 @@ def visible_gpus():
     return re.findall(r"^GPU .*\(UUID: ([^)]+)\)", listed, re.MULTILINE)
 
 
-def reserve(gpus):
-    """Keep the first GPU that no other job of this user has, until this process ends: its name, or None.
-
-    The operating system unlocks the file when the process ends, however it ends.
-    """
-    for gpu in gpus:
-        path = os.path.join(tempfile.gettempdir(), f"realnet-{os.getuid()}-{gpu}.lock")
-        file = os.open(path, os.O_CREAT | os.O_RDWR, 0o600)
-        try:
-            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError:
-            os.close(file)
-        else:
-            os.set_inheritable(file, True)  # by the command that replaces this process
-            return gpu
-    return None
+def reserve(gpu):
+    """Keep a GPU until this process ends, however it ends: False if another job of this user has it."""
+    path = os.path.join(tempfile.gettempdir(), f"realnet-{os.getuid()}-{gpu}.lock")
+    file = os.open(path, os.O_CREAT | os.O_RDWR, 0o600)
+    try:
+        fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        return False
+    os.set_inheritable(file, True)  # by the command that replaces this process
+    return True
 
 
 if __name__ == "__main__":
-    if gpu := reserve(visible_gpus()):  # without a free one, the first is shared with another study
+    if gpu := next(filter(reserve, visible_gpus()), None):  # else the first is shared with another study
         os.environ["CUDA_VISIBLE_DEVICES"] = gpu
     os.execvp(sys.argv[1], sys.argv[1:])
