@@ -1,12 +1,15 @@
 """From images to activations of the layers of a network, and to their RDMs."""
 
-from contextlib import contextmanager
+import os
+from contextlib import ExitStack, contextmanager
 
 import numpy as np
 import torch
+from PIL import Image
 
 from realnet.cornet import LAYERS
 from realnet.datasets.files import open_image, square_image
+from realnet.errors import InvalidInput
 from realnet.rdm import correlation_rdm, labelled
 
 #: A layer after the four: the spatial average of IT, which the decoder reads.
@@ -14,11 +17,30 @@ AVERAGE_POOL = "average pool"
 #: Mean and standard deviation of ImageNet's RGB values, with which CORnet-S was trained.
 IMAGENET_MEAN = (0.485, 0.456, 0.406)
 IMAGENET_STD = (0.229, 0.224, 0.225)
+os.environ.setdefault("CUBLAS_WORKSPACE_CONFIG", ":4096:8")  # deterministic; cuBLAS reads it once, at its first use
 
 
 def pick_device(device="auto"):
     """The torch device of this name; ``auto`` is the first CUDA device if there is one, else the CPU."""
+    if device == "cuda" and not torch.cuda.is_available():
+        raise InvalidInput("the device is cuda, but torch finds no GPU: set training.device to auto or cpu")
     return torch.device(("cuda" if torch.cuda.is_available() else "cpu") if device == "auto" else device)
+
+
+def device_name(device):
+    """``cpu``, or ``cuda`` with the name of the GPU: the kind of device, on which the bits of a result depend."""
+    return f"cuda ({torch.cuda.get_device_name(device)})" if device.type == "cuda" else device.type
+
+
+@contextmanager
+def cuda_arithmetic(tf32=False, deterministic=False):
+    """Let a GPU use TensorFloat-32, and only deterministic algorithms (torch warns where it has none), in the block."""
+    matmul = torch.backends.cuda.matmul
+    with ExitStack() as restore, torch.backends.cudnn.flags(True, deterministic=deterministic, allow_tf32=tf32):
+        restore.callback(setattr, matmul, "allow_tf32", matmul.allow_tf32)
+        restore.callback(torch.set_deterministic_debug_mode, torch.get_deterministic_debug_mode())
+        matmul.allow_tf32 = tf32
+        yield torch.set_deterministic_debug_mode(int(deterministic))
 
 
 @contextmanager
@@ -32,7 +54,7 @@ def cpu_threads(n):
 
 
 def load_images(paths, image_size, crop="none"):
-    """Decode and resize images (bilinear, antialiased).
+    """Decode images and resize them by Pillow (bilinear, antialiased), as torchvision's ``Resize`` does with them.
 
     Parameters
     ----------
@@ -47,14 +69,13 @@ def load_images(paths, image_size, crop="none"):
     images = torch.empty((len(paths), 3, image_size, image_size), dtype=torch.uint8)
     for i, path in enumerate(paths):
         image = open_image(path)
-        pixels = torch.from_numpy(np.array(square_image(image) if crop == "center" else image))
-        images[i] = _resize(pixels.permute(2, 0, 1), image_size)
+        images[i] = _resize(square_image(image) if crop == "center" else image, image_size)
     return images
 
 
 def prepare_arrays(images, image_size):
     """Images as uint8 arrays (N, height, width, 3), resized as by :func:`load_images`."""
-    return _resize(torch.tensor(np.asarray(images)).permute(0, 3, 1, 2), image_size).contiguous()
+    return torch.stack([_resize(Image.fromarray(image), image_size) for image in np.asarray(images)])
 
 
 def normalise(images):
@@ -69,6 +90,7 @@ def batches(n, batch_size):
 
 
 @torch.no_grad()
+@cuda_arithmetic()
 def compute_activations(network, images, layers=LAYERS, batch_size=50, device="auto"):
     """Activations of the layers of a network in evaluation mode.
 
@@ -109,10 +131,7 @@ def compute_model_rdms(network, images, stimulus, layers=LAYERS, batch_size=50, 
     return labelled(rdms, stimulus, dims=("layer",), layer=list(layers))
 
 
-def _resize(images, image_size):
-    """Resize (..., 3, height, width) to a square; an image of that size is returned bit by bit."""
-    if tuple(images.shape[-2:]) == (image_size, image_size):
-        return images
-    from torchvision.transforms.v2 import functional  # takes as long to import as torch itself
-
-    return functional.resize(images, [image_size, image_size], antialias=True)  # bilinear
+def _resize(image, image_size):
+    """An RGB ``PIL.Image`` as a square: uint8 tensor (3, image_size, image_size); one of that size stays as it is."""
+    square = image.resize((image_size, image_size), Image.Resampling.BILINEAR)
+    return torch.from_numpy(np.array(square)).permute(2, 0, 1)

@@ -42,28 +42,33 @@ class ReAlnet(nn.Module):
 
 
 class _SoftRank(torch.autograd.Function):
-    """Exact average ranks forward; backward as if the rank were n times a Gaussian distribution function.
+    """Exact average ranks forward; backward as if every value moved alone, through the density of its own row.
 
-    d rank_k / d x_k = n phi((x_k - mean) / sd) / sd: the expected number of values that x_k overtakes per unit if the
-    row is normally distributed. The gradient is projected orthogonally to shift and scale of the row, to which ranks
-    are invariant; it is zero for a constant row.
+    d rank_k / d x_k = (j - i) / (x_(j) - x_(i)): how many values x_k overtakes per unit between x_(i) and x_(j), which
+    are max(n / 16, sqrt(n)) places below and above it. Where neighbours tie it is at most 10 n / sd, 25 times that in
+    the middle of a normally distributed row. The gradient is projected orthogonally to shift and scale of the row, to
+    which ranks are invariant; it is zero for a constant row.
     """
 
     @staticmethod
     def forward(ctx, values):
         """Ranks along the last axis."""
-        ctx.save_for_backward(values)
-        return exact_rank(values)
+        ranks = exact_rank(values)
+        ctx.save_for_backward(values, ranks)
+        return ranks
 
     @staticmethod
     def backward(ctx, gradient):
         """The gradient with respect to the values."""
-        (values,) = ctx.saved_tensors
-        n = values.shape[-1]
+        values, ranks = ctx.saved_tensors
+        n, place, ordered = values.shape[-1], ranks.long() - 1, values.sort(dim=-1).values
+        k = max(n // 16, math.isqrt(n))
+        low, high = (place - k).clamp(0, n - 1), (place + k).clamp(0, n - 1)
+        gap = (ordered.gather(-1, high) - ordered.gather(-1, low)).clamp_min(torch.finfo(values.dtype).tiny)
         sd = values.std(dim=-1, keepdim=True, correction=0)
         sd = torch.where(sd > _rounding(values), sd, torch.inf)
         z = (values - values.mean(dim=-1, keepdim=True)) / sd
-        passed = gradient * (n / math.sqrt(2 * math.pi) * torch.exp(-0.5 * z**2) / sd)
+        passed = gradient * torch.minimum((high - low) / gap, 10 * n / sd)
         return passed - passed.mean(dim=-1, keepdim=True) - z * (passed * z).mean(dim=-1, keepdim=True)
 
 

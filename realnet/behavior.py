@@ -8,12 +8,13 @@ from pathlib import Path
 import numpy as np
 import torch
 
-from realnet.activations import batches, load_images, normalise, pick_device
+from realnet.activations import batches, cuda_arithmetic, load_images, normalise, pick_device
 from realnet.datasets.files import IMAGE, find_files
 from realnet.errors import InvalidInput, MissingInput
 
 
 @torch.no_grad()
+@cuda_arithmetic()
 def classify(network, images, batch_size=100, device="auto"):
     """Probability of every class, the softmax of a network in evaluation mode: float64 array (n_stimuli, n_classes).
 

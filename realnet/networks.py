@@ -8,7 +8,7 @@ import pandas as pd
 from safetensors import safe_open
 from safetensors.torch import save_file
 
-from realnet.activations import AVERAGE_POOL, compute_model_rdms, load_images
+from realnet.activations import AVERAGE_POOL, compute_model_rdms, device_name, load_images, pick_device
 from realnet.alignment import load_realnet
 from realnet.cornet import LAYERS, load_cornet_s
 from realnet.datasets.readiness import checkpoint
@@ -53,7 +53,7 @@ def load_stimuli(study, stimulus_set):
     return list(images.stimulus), _decode(paths, study.network.image_size, study.network.crop)
 
 
-def train_network(study, network, device="auto", progress=True):
+def train_network(study, network, progress=True):
     """Train one network of a study; an interrupted training is resumed from its checkpoint.
 
     Returns
@@ -76,7 +76,7 @@ def train_network(study, network, device="auto", progress=True):
     if network.model.startswith("shuffled"):
         targets = targets[_shuffle(load_stimuli(study, "training")[0], network)]
     options = {"beta": network.beta, "seed": network.seed, "checkpoint": _checkpoint_path(study, network)}
-    return align(pretrained, images, targets, study.training, test=test, device=device, progress=progress, **options)
+    return align(pretrained, images, targets, study.training, test=test, progress=progress, **options)
 
 
 def _shuffle(stimulus, network):
@@ -98,14 +98,17 @@ def save_network(study, network, model, history):
     -------
     dict stimulus set -> DataArray (layer, pair)
     """
-    save_weights(weights_path(study, network), model, made_with(study, "02_training") | network.columns)
+    device = pick_device(study.training.device)
+    about = made_with(study, "02_training") | network.columns | {"device": device_name(device)}
+    save_weights(weights_path(study, network), model, about)
     table = history.assign(dataset=study.fmri.dataset, subject=network.trained_on, **network.columns)
     save_table(study, f"training/{network.stem}", table)
     rdms = {}
     for name in study.stimulus_sets:
         stimulus, images = load_stimuli(study, name)
         pooled = [AVERAGE_POOL] if study.network.average_pool and name != "things" else []  # compared with fMRI only
-        rdms[name] = compute_model_rdms(getattr(model, "realnet", model), images, stimulus, [*LAYERS, *pooled])
+        layers = [*LAYERS, *pooled]
+        rdms[name] = compute_model_rdms(getattr(model, "realnet", model), images, stimulus, layers, device=device)
     save_model_rdms(study, network, rdms)
     _checkpoint_path(study, network).unlink(missing_ok=True)
     return rdms

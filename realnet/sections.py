@@ -177,6 +177,9 @@ class TrainingSettings(Settings):
         ("V1", "V2", "V4", "IT"), description="the layers that the encoder reads"
     )
     precision: Literal["float32", "bfloat16"] = "float32"
+    device: Literal["auto", "cpu", "cuda"] = Field("auto", description="auto: a GPU (cuda) where there is one")
+    deterministic: YesNo = Field(True, description="on a GPU: the same run gives the same weights; slower")
+    tf32: YesNo = Field(False, description="on a GPU: train in TensorFloat-32, 10 instead of 23 bits of precision")
     threads: Whole = Field(
         1, ge=1, le=1024, description="on a CPU; the weights depend on it, since it changes the order of summation"
     )

@@ -12,7 +12,7 @@ import torch
 from torch import nn
 from tqdm import tqdm
 
-from realnet.activations import batches, cpu_threads, normalise, pick_device
+from realnet.activations import batches, cpu_threads, cuda_arithmetic, device_name, normalise, pick_device
 from realnet.alignment import ReAlnet, contrastive_loss
 from realnet.errors import InvalidInput
 from realnet.io import whole_file
@@ -95,9 +95,7 @@ def training_step(model, optimizer, images, labels, measured, beta, settings):
     return losses
 
 
-def align(
-    network, images, targets, settings, *, beta, seed=0, test=None, device="auto", checkpoint=None, progress=True
-):
+def align(network, images, targets, settings, *, beta, seed=0, test=None, checkpoint=None, progress=True):
     """Train a network and its image-to-fMRI encoder on the responses of one subject.
 
     Parameters
@@ -110,7 +108,7 @@ def align(
     test : (images, targets), optional
         Their losses are logged after every epoch; ``settings.selection`` ``best_test_loss`` selects an epoch by them.
     checkpoint : path, optional
-        Written during training and resumed, bit-identical on the same machine; the caller removes it.
+        Written during training and resumed on the same kind of device, bit-identical; the caller removes it.
     progress : bool, print about one line per minute on stderr, and nothing in the first minute
 
     Returns
@@ -123,8 +121,8 @@ def align(
             raise InvalidInput(f"{len(shown)} images and {len(responses)} responses: expected equally many, at least 2")
     if settings.selection == "best_test_loss" and test is None:
         raise InvalidInput("selection best_test_loss needs test images and responses: give `test`, or select the last")
-    with cpu_threads(settings.threads):
-        run = _Run(network, images, targets, settings, beta, seed, test, pick_device(device), checkpoint)
+    with cpu_threads(settings.threads), cuda_arithmetic(settings.tf32, settings.deterministic):
+        run = _Run(network, images, targets, settings, beta, seed, test, pick_device(settings.device), checkpoint)
         if not run.restore():
             run.log_test()
         options = {"desc": "training", "delay": 60, "mininterval": 60, "disable": not progress}
@@ -157,8 +155,8 @@ class _Run:
         digest = hashlib.sha256()
         for array in (*self.model.state_dict().values(), images, targets, *(test or ())):
             digest.update(np.ascontiguousarray(torch.as_tensor(array).cpu()).data)
-        self.identity = {"settings": settings.model_dump_json(), "beta": float(beta), "seed": seed,
-                         "torch": str(torch.__version__), "data": digest.hexdigest()}  # fmt: skip
+        self.identity = {"settings": settings.model_dump_json(), "beta": float(beta), "device": device_name(device),
+                         "seed": seed, "torch": str(torch.__version__), "data": digest.hexdigest()}  # fmt: skip
 
     def train_epoch(self, bar):
         """Train from the current step to the end of its epoch."""
@@ -221,11 +219,14 @@ class _Run:
         try:
             intact = zipfile.ZipFile(self.checkpoint).testzip() is None  # torch does not verify its checksums
             state = torch.load(self.checkpoint, map_location=self.device, weights_only=True)
-            same = intact and state["identity"] == self.identity
+            found = dict(state["identity"]) if intact else {}
         except Exception:  # torch raises pickle, zip, runtime and EOF errors
-            same = False
-        if not same:
-            print(f"{self.checkpoint} belongs to other settings or data, or is damaged: training starts again")
+            found = {}
+        if found != self.identity:
+            why, own = "belongs to other settings or data, or is damaged", self.identity["device"]
+            if found | {"device": own} == self.identity:
+                why = f"was begun on another kind of device ({found['device']}; this is {own})"
+            print(f"{self.checkpoint} {why}: training starts again")
             return False
         self.model.load_state_dict(state.pop("model"))
         self.optimizer.load_state_dict(state.pop("optimizer"))

@@ -25,30 +25,25 @@ def images():
     return torch.randint(0, 256, (7, 3, 64, 64), dtype=torch.uint8, generator=torch.Generator().manual_seed(0))
 
 
-@pytest.fixture
-def image_files(tmp_path):
+@pytest.mark.parametrize("size", [(32, 32), (50, 80), (333, 250), (31, 200)])
+@pytest.mark.parametrize("mode", ["RGB", "L", "RGBA", "P", "1", "CMYK"])
+def test_images_are_resized_as_by_torchvision_on_pil_images(tmp_path, size, mode):
+    """Oracle: the transforms of the paper, down, up and at their own size; a resized tensor differs by a grey level."""
     rng = np.random.default_rng(0)
-    shapes = {"rgb.png": (80, 50, 3), "grey.tiff": (64, 64), "alpha.png": (40, 70, 4)}
-    for name, shape in shapes.items():
-        Image.fromarray(rng.integers(0, 256, shape, dtype=np.uint8)).save(tmp_path / name)
-    return [tmp_path / name for name in shapes]
+    path = tmp_path / ("a.tiff" if mode == "CMYK" else "a.png")
+    pixels = Image.fromarray(rng.integers(0, 256, (*size[::-1], 4), dtype=np.uint8))
+    (pixels if mode == "RGBA" else pixels.convert("RGB").convert(mode)).save(path)
+    images = load_images([path], 32)
+    assert images.shape == (1, 3, 32, 32) and images.dtype == torch.uint8
+    paper = transforms.Compose([transforms.Resize((32, 32)), transforms.PILToTensor()])
+    assert torch.equal(images[0], paper(Image.open(path).convert("RGB")))
 
 
-def test_images_are_resized_whole_as_by_pillow(image_files):
-    images = load_images(image_files, 32)
-    assert images.shape == (3, 3, 32, 32) and images.dtype == torch.uint8
-    for path, image in zip(image_files, images, strict=True):
-        whole = Image.open(path).convert("RGB").resize((32, 32), Image.Resampling.BILINEAR)
-        difference = image.permute(1, 2, 0).numpy().astype(int) - np.asarray(whole).astype(int)
-        assert np.abs(difference).max() <= 1  # rounding
-    grey = np.asarray(Image.open(image_files[1]))
-    assert (load_images([image_files[1]], 64)[0].numpy() == grey).all()  # unchanged at its own size
-
-
-def test_center_crops_the_largest_central_square_and_arrays_give_the_same_images(image_files):
-    array = np.asarray(Image.open(image_files[0]).convert("RGB"))  # 50 wide, 80 high
-    assert torch.equal(prepare(array[None], 32), load_images(image_files[:1], 32))
-    assert torch.equal(prepare(array[None, 15:65], 32), load_images(image_files[:1], 32, crop="center"))
+def test_center_crops_the_largest_central_square_and_arrays_give_the_same_images(tmp_path):
+    array = np.random.default_rng(0).integers(0, 256, (80, 50, 3), dtype=np.uint8)  # 50 wide, 80 high
+    Image.fromarray(array).save(tmp_path / "a.png")
+    assert torch.equal(prepare(array[None], 32), load_images([tmp_path / "a.png"], 32))
+    assert torch.equal(prepare(array[None, 15:65], 32), load_images([tmp_path / "a.png"], 32, crop="center"))
 
 
 def test_images_of_more_than_eight_bits_per_channel_are_refused(tmp_path):
@@ -86,6 +81,17 @@ def test_model_rdms_equal_scipy_and_carry_their_images(network, images):
         expected = pdist(activations[layer].astype(float), "correlation")
         np.testing.assert_allclose(rdms.sel(layer=layer).values, expected, atol=1e-10)
     assert list(rdms.stimulus_a.values[:2]) == ["a", "a"] and list(rdms.stimulus_b.values[:2]) == ["b", "c"]
+
+
+def test_rdms_and_activations_are_calculated_in_full_float32(network, images, monkeypatch):
+    """By default torch lets a GPU round the numbers in a convolution to TensorFloat-32."""
+    assert torch.backends.cudnn.allow_tf32
+    seen, original = [], network.activations
+    monkeypatch.setattr(
+        network, "activations", lambda x: (seen.append(torch.backends.cudnn.allow_tf32), original(x))[1]
+    )
+    compute_model_rdms(network, images, list("abcdefg"))
+    assert seen == [False] and torch.backends.cudnn.allow_tf32
 
 
 def test_the_average_pool_is_what_the_decoder_reads(network, images):

@@ -28,7 +28,7 @@ def study(tmp_path, monkeypatch):
     study = Study.model_validate({
         "name": "small", "description": "small", "network": {"image_size": 32}, "eeg": {"subjects": []},
         "fmri": {"test_sets": ["natural"], "subjects": [1]},
-        "training": {"betas": [40], "epochs": 1, "batch_size": 4, "learning_rate": 1e-3},
+        "training": {"betas": [40], "epochs": 1, "batch_size": 4, "learning_rate": 1e-3, "device": "cpu"},
     })  # fmt: skip
     rng, rows = np.random.default_rng(0), []
     for name, n in (("training", 8), ("natural", 5)):
@@ -65,7 +65,7 @@ def test_images_are_those_of_the_list_in_its_order_and_decoded_once(study, tmp_p
 
 def test_a_trained_network_is_read_back_with_its_rdms_and_what_made_it(study):
     network = study.find_network(1, 40, 0)
-    model, history = train_network(study, network, "cpu", progress=False)
+    model, history = train_network(study, network, progress=False)
     rdms = save_network(study, network, model, history)
     assert not list(weights_path(study, network).parent.glob("*.checkpoint"))
     with warnings.catch_warnings():
@@ -82,6 +82,7 @@ def test_a_trained_network_is_read_back_with_its_rdms_and_what_made_it(study):
         about = file.metadata()
     assert json.loads(about["settings"])["training"]["epochs"] == 1 and about["commit"]
     assert (about["model"], about["trained_on"], about["beta"], about["seed"]) == ("realnet", "sub-01", "40.0", "0")
+    assert about["device"] == "cpu"
     table = load_table(study, f"training/{network.stem}")
     np.testing.assert_allclose(table.value, history.value)
     longer = study.model_copy(update={"training": study.training.model_copy(update={"epochs": 2})})
@@ -89,13 +90,24 @@ def test_a_trained_network_is_read_back_with_its_rdms_and_what_made_it(study):
         load_network(longer, network)
 
 
+def test_rdms_are_calculated_on_the_device_of_the_training(study, monkeypatch):
+    network, seen = study.find_network(), []
+    monkeypatch.setattr(networks, "compute_model_rdms", lambda *arguments, device: seen.append(device))
+    monkeypatch.setattr(networks, "save_model_rdms", lambda *arguments: None)
+    monkeypatch.setattr(networks, "pick_device", lambda device: torch.device({"cpu": "meta"}[device]))
+    save_network(study, network, *train_network(study, network))
+    assert seen == [torch.device("meta")]
+    with safe_open(weights_path(study, network), "pt") as file:
+        assert file.metadata()["device"] == "meta"
+
+
 def test_cornet_is_not_trained_and_the_shuffled_network_gets_the_same_responses_in_another_order(study, monkeypatch):
-    cornet, history = train_network(study, study.find_network(), "cpu")
+    cornet, history = train_network(study, study.find_network())
     assert torch.equal(cornet.V1.conv1.weight, networks.load_pretrained(study).V1.conv1.weight) and history.empty
     seen = []
     monkeypatch.setattr(networks, "align", lambda *arguments, **options: seen.append(arguments[2]))
     for shuffled in (False, True):
-        train_network(study, study.find_network(1, 40, 0, shuffled), "cpu")
+        train_network(study, study.find_network(1, 40, 0, shuffled))
     assert not np.array_equal(*seen) and np.array_equal(np.sort(seen[0], axis=0), np.sort(seen[1], axis=0))
 
 
@@ -103,4 +115,4 @@ def test_responses_in_another_order_than_the_images_are_refused(study):
     table = pd.read_csv(study.prepared / "stimuli.csv", dtype=str)
     table.iloc[::-1].to_csv(study.prepared / "stimuli.csv", index=False)
     with pytest.raises(InvalidInput, match=r"training images and responses differ in order.*01_data"):
-        train_network(study, study.find_network(1, 40, 0), "cpu")
+        train_network(study, study.find_network(1, 40, 0))

@@ -15,7 +15,7 @@ from realnet.errors import InvalidInput
 from realnet.settings import TrainingSettings
 from realnet.training import align, alignment_losses, build_model, teacher_labels
 
-QUICK = {"epochs": 2, "batch_size": 8, "n_hidden": 4, "learning_rate": 1e-3}
+QUICK = {"epochs": 2, "batch_size": 8, "n_hidden": 4, "learning_rate": 1e-3, "device": "cpu"}
 
 
 @pytest.fixture
@@ -33,7 +33,7 @@ def data():
 
 def _run(network, data, beta=40, **options):
     settings = TrainingSettings(**(QUICK | options.pop("settings", {})))
-    return align(copy.deepcopy(network), *data, settings, beta=beta, device="cpu", **({"progress": False} | options))
+    return align(copy.deepcopy(network), *data, settings, beta=beta, **({"progress": False} | options))
 
 
 def _same(a, b):
@@ -90,11 +90,12 @@ def test_teacher_labels_are_the_classes_of_the_frozen_network(network, data):
 def test_lean_training_equals_a_plain_loop(network, data, monkeypatch):
     """Oracle: the loop written out as the paper describes it, with the teacher's labels at every step.
 
-    Both with gradient descent in place of Adam, which turns last-bit differences of tiny gradients into full steps.
+    Both with gradient descent in place of Adam, which turns last-bit differences of tiny gradients into full steps, and
+    without ranks, which turn such a difference into an exchanged pair.
     """
     monkeypatch.setattr(torch.optim, "Adam", lambda weights, lr, fused: torch.optim.SGD(weights, lr=lr))
     images, targets = data[0][:24], data[1][:24]
-    ours, history = _run(network, (images, targets), settings={"learning_rate": 1e-5})
+    ours, history = _run(network, (images, targets), settings={"learning_rate": 1e-5, "contrastive": "pearson"})
     teacher = copy.deepcopy(network).eval()
     torch.manual_seed(0)
     model = ReAlnet(copy.deepcopy(network), n_targets=10, n_hidden=4, image_size=32)
@@ -110,7 +111,7 @@ def test_lean_training_equals_a_plain_loop(network, data, monkeypatch):
                 labels = teacher(x).argmax(1)
             logits, predicted = model(x)
             loss = nn.functional.cross_entropy(logits, labels)
-            loss = loss + 40 * (nn.functional.mse_loss(predicted, y) + contrastive_loss(predicted, y))
+            loss = loss + 40 * (nn.functional.mse_loss(predicted, y) + contrastive_loss(predicted, y, "pearson"))
             descent.zero_grad()
             loss.backward()
             descent.step()
@@ -186,6 +187,41 @@ def test_a_damaged_checkpoint_or_one_of_another_run_is_not_resumed(network, data
     resumed, _ = _run(network, data, checkpoint=checkpoint)
     (said,) = capsys.readouterr().out.splitlines()
     assert "training starts again" in said and _same(_run(network, data)[0], resumed)
+
+
+def test_a_run_is_not_resumed_on_another_kind_of_device(network, data, tmp_path, capsys, monkeypatch):
+    checkpoint = tmp_path / "run.checkpoint"
+    with monkeypatch.context() as patch:
+        patch.setattr(training, "device_name", lambda device: "cuda (NVIDIA A100)")
+        _run(network, data, checkpoint=checkpoint)
+    resumed, _ = _run(network, data, checkpoint=checkpoint)
+    (said,) = capsys.readouterr().out.splitlines()
+    assert "begun on another kind of device (cuda (NVIDIA A100); this is cpu): training starts again" in said
+    assert _same(_run(network, data)[0], resumed)
+
+
+@pytest.mark.parametrize(("deterministic", "tf32"), [(True, False), (False, True)])
+def test_a_gpu_calculates_as_the_settings_say_during_the_training_and_no_bit_changes_on_a_cpu(
+    network, data, deterministic, tf32, monkeypatch
+):
+    def flags():
+        cudnn, cublas = torch.backends.cudnn, torch.backends.cuda.matmul
+        algorithms = torch.are_deterministic_algorithms_enabled(), cudnn.deterministic, not cudnn.benchmark
+        return algorithms, (cudnn.allow_tf32, cublas.allow_tf32), cudnn.enabled
+
+    before, seen, original, model = flags(), set(), training.training_step, _run(network, data)[0]
+    monkeypatch.setattr(training, "training_step", lambda *given: (seen.add(flags()), original(*given))[1])
+    choices = {"tf32": tf32, "deterministic": deterministic}
+    assert _same(model, _run(network, data, settings=choices)[0])
+    with pytest.raises(InvalidInput, match="diverged"):
+        _run(network, (data[0], data[1] * np.inf), settings=choices)
+    assert seen == {((deterministic, deterministic, True), (tf32, tf32), True)} and flags() == before
+
+
+@pytest.mark.skipif(torch.cuda.is_available(), reason="there is a GPU")
+def test_a_gpu_that_is_not_there_is_refused_in_one_sentence(network, data):
+    with pytest.raises(InvalidInput, match=r"torch finds no GPU: set training\.device to auto or cpu"):
+        _run(network, data, settings={"device": "cuda"})
 
 
 def test_one_seed_gives_one_network_and_another_seed_another(network, data):

@@ -215,6 +215,24 @@ def test_a_changed_training_setting_plans_the_networks_but_not_the_data(reposito
     assert planned(repository) == {"network": len(STEMS)} | dict.fromkeys(AFTER_NETWORKS, 1)
 
 
+def test_two_trainings_run_at_once_each_on_a_gpu_of_its_own(repository, restore, tmp_path):
+    program = tmp_path / "nvidia-smi"
+    program.write_text('#!/bin/sh\nfor i in 0 1; do echo "GPU $i: any (UUID: GPU-$i)"; done\n')
+    program.chmod(0o755)
+    restore("notebooks/02_training.ipynb")
+    meet = f"""import os, time
+seen, end = Path({str(tmp_path)!r}), time.monotonic() + 120
+(seen / f"{{stem}}.gpu").write_text(os.environ["CUDA_VISIBLE_DEVICES"])
+while len(list(seen.glob("*.gpu"))) < 2:  # until a second training is there
+    assert time.monotonic() < end
+    time.sleep(0.1)"""
+    write_notebook(repository, "02_training", meet)
+    done = run_study(repository, PATH=f"{tmp_path}:{os.environ['PATH']}", TMPDIR=str(tmp_path))
+    assert done.returncode == 0, done.stdout + done.stderr
+    seen = [path.read_text() for path in tmp_path.glob("*.gpu")]
+    assert len(seen) == len(STEMS) and set(seen) == {"GPU-0", "GPU-1"}
+
+
 def test_a_failed_rerun_keeps_the_old_result_and_leaves_its_traceback(repository, restore):
     table = repository / TABLES / "object_dimensions.csv"
     executed = repository / "results/small/notebooks/06_object_dimensions.ipynb"

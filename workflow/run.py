@@ -14,6 +14,7 @@ import psutil
 from realnet.datasets.readiness import missing
 from realnet.errors import CannotWrite, InvalidInput, MissingInput, RealnetError
 from realnet.settings import REPOSITORY, load_study, nearest, project_root, study_file
+from workflow.device import visible_gpus
 
 #: Environment variable of every process of a run: the folder that it works in.
 MARK = "REALNET_RUN"
@@ -35,8 +36,10 @@ def snakemake_command(name, cores="all", profile="default", arguments=()):
         raise MissingInput("profile slurm needs Slurm's sbatch on PATH: run it on a login node of the cluster")
     study = str(study_file(name)) if str(name).endswith((".yml", ".yaml")) else str(name)
     command = [sys.executable, "-m", "snakemake", "--snakefile", str(REPOSITORY / "workflow" / "Snakefile")]
-    return [*command, "--workflow-profile", str(profiles / profile), "--cores", str(cores), *arguments,
-            "--config", f"study={study}"]  # fmt: skip
+    command += ["--workflow-profile", str(profiles / profile)]
+    if profile == "default":  # a training on each GPU of this machine; a cluster counts its own
+        command += ["--resources", f"gpu={len(visible_gpus())}"]
+    return [*command, "--cores", str(cores), *arguments, "--config", f"study={study}"]
 
 
 def environment(root):

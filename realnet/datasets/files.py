@@ -14,14 +14,7 @@ from realnet.settings import project_root
 def find_files(root, pattern):
     """All files below ``root``, at any depth outside hidden folders, whose whole name matches a regular expression.
 
-    Returns
-    -------
-    list of Path, sorted
-
-    Raises
-    ------
-    MissingInput
-        ``root`` is not a folder.
+    Returns a sorted list of Path; raises ``MissingInput`` where ``root`` is not a folder.
     """
     root = Path(root)
     if not root.is_dir():
@@ -36,10 +29,7 @@ def find_files(root, pattern):
 def find_one(root, pattern, what):
     """Path of the one file below ``root`` whose whole name matches ``pattern``; ``what`` describes it in errors.
 
-    Raises
-    ------
-    MissingInput, InvalidInput
-        There is no such file, or there are several.
+    Raises ``MissingInput`` where there is no such file, ``InvalidInput`` where there are several.
     """
     found = find_files(root, pattern)
     if not found:

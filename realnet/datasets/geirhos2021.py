@@ -65,7 +65,8 @@ def find_images(root, trials):
 
     Files may have the published name of the trial, of any subject (``0001_edg_s01_0_oven_00_oven10.png``). In an
     experiment with one condition they may also be named after the object (``oven10.png``), below a folder that is named
-    after the experiment (``edges`` or ``geirhos_edge`` for ``edge-experiment``): other experiments have such files too.
+    after the experiment (``edges`` or ``geirhos_edge`` for ``edge-experiment``, ``filled-silhouettes`` for
+    ``silhouette-filled-experiment``): other experiments have such files too.
     """
     experiment, tag = trials.experiment.iloc[0], _parts(trials.imagename.iloc[0])[1]
     keys = list(zip(trials.condition, trials.stimulus, strict=True))
@@ -142,7 +143,7 @@ def _parts(name):
 def _is_of(experiment, path, root):
     """Whether an image lies below a folder, at most ``root``, that is named after an experiment."""
     names = (experiment, Path(root).name, *path.relative_to(root).parts[:-1])
-    name, *folders = (text.lower().removesuffix("-experiment").removesuffix("s") for text in names)
+    name, *folders = (re.sub(r"-filled|filled-|s?(-experiment)?$", "", text.lower()) for text in names)
     return any(folder.endswith(name) for folder in folders)
 
 

@@ -105,17 +105,25 @@ def test_images_are_told_apart_by_experiment_and_condition(tmp_path):
         geirhos2021.find_images(tmp_path, geirhos2021.load(tmp_path))
 
 
-def test_an_image_named_after_its_object_is_taken_from_a_folder_named_after_the_experiment(tmp_path):
-    for name in ("edge-experiment", "silhouette-experiment"):
+@pytest.mark.parametrize(
+    "folders",
+    [
+        # as the repository texture-vs-shape has them
+        {"edge-experiment": "stimuli/edges/oven", "silhouette-filled-experiment": "stimuli/filled-silhouettes/oven"},
+        {"edge-experiment": "geirhos_edge", "silhouette-experiment": "filled-silhouettes"},
+    ],
+)
+def test_an_image_named_after_its_object_is_taken_from_a_folder_named_after_the_experiment(tmp_path, folders):
+    for name in folders:
         rows = [row.replace("_edg_", f"_{name[:3]}_") for row in ROWS]
         write_decisions(tmp_path, rows, name=f"{name}_subject-01_session_1.csv")
-    draw(tmp_path / "stimuli")
-    for name in ("edge-experiment", "silhouette-experiment"):
+    draw(tmp_path / "stimuli" / "style-transfer")
+    for name in folders:
         with pytest.raises(MissingInput, match=f"put them below a folder called {name}"):
             geirhos2021.find_images(tmp_path, geirhos2021.load(tmp_path, name))
-    draw(tmp_path / "stimuli" / "edges" / "oven")
-    draw(tmp_path / "filled-silhouettes")
-    for name, folder in (("edge-experiment", "stimuli/edges/oven"), ("silhouette-experiment", "filled-silhouettes")):
+    for folder in folders.values():
+        draw(tmp_path / folder)
+    for name, folder in folders.items():
         found = geirhos2021.find_images(tmp_path, geirhos2021.load(tmp_path, name))
         assert {path.parent for path in found} == {tmp_path / folder}
 
