@@ -105,7 +105,7 @@ def train(study, network):
     """Train one network where that has not been done; save its weights and RDMs, and how well its encoder predicts."""
     if (study.results / "rdms" / f"{network.stem}.nc").exists():
         return
-    model, history = train_network(study, network, device="cpu", progress=False)
+    model, history = train_network(study, network, progress=False)
     if network.subject:
         path = _encoder_path(study, network)
         path.parent.mkdir(parents=True, exist_ok=True)
