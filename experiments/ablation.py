@@ -6,12 +6,14 @@ participants, with three seeds. What is finished in the folder is not done again
 """
 
 import time
+from itertools import product
 
 import pandas as pd
 from tqdm import tqdm
 
 from experiments import simulated_studies as studies
 from experiments.tables.kept import keep
+from realnet.settings import Network
 
 #: choice: what it is about, and what it changes in the demo study.
 CHOICES = {
@@ -44,7 +46,7 @@ def run_choices(seed, choices):
     """Train and measure every choice in one simulated data set: tidy rows, CORnet's among them."""
     base = studies.simulated_study(seed)
     studies.prepare(base)
-    cornet = base.find_network()
+    cornet = Network("cornet", 0, 0, 0)
     studies.train(base, cornet)
     tables = [studies.measures(base, cornet).assign(choice="cornet", simulation=seed, trained_on="")]
     for choice in tqdm(choices, desc=f"simulation {seed}"):
@@ -53,7 +55,7 @@ def run_choices(seed, choices):
             study = studies.variant(base, choice, CHOICES[choice][1])
             studies.share_prepared(study, base)
         for subject in SUBJECTS:
-            network = study.find_network(subject, study.training.main_beta, seed)
+            network = Network("realnet", subject, study.training.main_beta, seed)
             studies.train(study, network)
             about = {"choice": choice, "simulation": seed, "trained_on": network.trained_on}
             tables.append(studies.measures(study, network).assign(**about))
@@ -64,8 +66,10 @@ def run_betas(seeds):
     """Train and measure every beta in the demo's data: tidy rows, CORnet's among them."""
     study = studies.simulated_study(0, betas=BETAS[1:], seeds=seeds)
     studies.prepare(study)
+    networks = [Network("cornet", 0, 0, 0), *(Network("control", 0, 0, seed) for seed in seeds)]
+    networks += [Network("realnet", *of) for of in product(study.fmri.subjects, BETAS[1:], seeds)]
     tables = []
-    for network in tqdm([n for n in study.networks() if n.model != "shuffled"], desc="betas"):
+    for network in tqdm(networks, desc="betas"):
         studies.train(study, network)
         tables.append(studies.measures(study, network).assign(**network.columns))
     return pd.concat(tables, ignore_index=True)

@@ -1,8 +1,8 @@
 """How often our inference errs where the truth is known: ``python -m experiments.calibration [--workers N]``.
 
-Null sets with the structure of ours; errors, power and coverage with their standard errors, ours beside neurora's and
-the exact test of the largest t. Appendix 11 shows the table (``results/calibration.csv``): one row for each cell, test
-and metric.
+Null sets with the structure of ours; errors, power and coverage with their standard errors, those of
+`realnet.statistics.generalise` beside the paper's test, percentile bootstraps and other peers. All tests are two-sided.
+Appendix 11 shows the table (``results/calibration.csv``): one row for each cell, test and metric.
 """
 
 import argparse
@@ -22,17 +22,18 @@ import torch
 from scipy import stats
 from tqdm import tqdm
 
-from experiments.calibration_data import PROFILES, ROI_NOISE, draw_differences, draw_rdms, true_similarities
-from experiments.statistics import resample_subjects, sign_flip_test
+from experiments.calibration_data import (
+    PROFILES,
+    ROI_NOISE,
+    draw_differences,
+    draw_dimensions,
+    draw_rdms,
+    true_similarities,
+)
+from experiments.statistics import bootstrap_p, percentile_interval, resample_subjects, sign_flip_test, t_interval
 from experiments.tables.kept import keep
 from realnet.similarity import compare_rdms
-from realnet.statistics import (
-    bootstrap_p,
-    bootstrap_similarities,
-    cluster_test,
-    confidence_interval,
-    generalise_to_subjects,
-)
+from realnet.statistics import bootstrap_similarities, cluster_test, generalise
 
 with contextlib.redirect_stdout(io.StringIO()):  # importing neurora prints
     from neurora.stuff import clusterbased_permutation_1d_1samp_2sided
@@ -42,9 +43,7 @@ np.seterr(all="warn")  # importing neurora changes it for the whole process
 LEVEL = 0.05
 
 #: Which tests are ours; the others are peers, or examples of what goes wrong.
-OURS = ("cluster mass", "cluster mass, 500 random flips", "sign flips, FDR over times", "sign flips, FDR over ROIs",
-        "bootstrap over images", "bootstrap over images, FDR over ROIs", "images and subjects, t",
-        "bootstrap over images, fixed layers")  # fmt: skip
+OURS = ("generalise", "generalise, corrected", "generalise, fixed layers")
 
 
 def grid():
@@ -60,13 +59,17 @@ def grid():
     cells += [subjects | {"n_subjects": n, "subject_sd": s} for n, s in product((3, 5, 10), (0.0, 0.15, 0.4))]
     cells += [subjects | {"n_subjects": n, "subject_sd": 0.4, "n_images": 10} for n in (3, 5)]
     cells += [subjects | {"n_subjects": 5, "subject_sd": 0.15, "effect": e} for e in (0.1, 0.2, 0.3)]
+    seeds = {"family": "seeds", "n_subjects": 3, "n_seeds": 3, "n_layers": 1, "n_images": 50, "subject_sd": 0.0}
+    cells += [seeds | {"seed_sd": s, "effect": 0.0} for s in (0.01, 0.03)]
+    dimensions = {"family": "dimensions", "n_dimensions": 49, "n_images": 200, "n_subjects": 3, "n_seeds": 3}
+    spreads = ((0.0, 0.0), (0.05, 0.05), (0.2, 0.05))
+    cells += [dimensions | {"subject_sd": a, "seed_sd": b, "effect": 0.0} for a, b in spreads]
+    cells += [dimensions | {"subject_sd": 0.05, "seed_sd": 0.05, "effect": e} for e in (0.2, 0.3, 0.4, 0.5)]
     eeg = {"family": "eeg", "n_subjects": 10, "n_times": 20, "width": 8, "effect": 0.0, "shared_offset": 0.0}
     cells += [eeg | {"autocorrelation": r} for r in (0.0, 0.5, 0.8, 0.95)]
     cells += [eeg | {"autocorrelation": r, "shared_offset": 1.0} for r in (0.0, 0.95)]
-    cells += [
-        eeg | {"autocorrelation": 0.8, "width": width, "effect": effect}
-        for width, effect in product((8, 1), (0.25, 0.5, 0.75, 1.0, 1.25))
-    ]
+    effects = product((8, 1), (0.25, 0.5, 0.75, 1.0, 1.25))
+    cells += [eeg | {"autocorrelation": 0.8, "width": width, "effect": effect} for width, effect in effects]
     return cells
 
 
@@ -75,11 +78,10 @@ def run_cell(cell, sets=2000, bootstraps=500, seed=0):
     sets = max(1, sets // 2) if cell["effect"] else sets
     numba.set_num_threads(1)
     torch.set_num_threads(1)
-    if cell["family"] == "eeg":
-        truth, about = None, cell | {"alternative": "two-sided"}
-    else:
+    truth, about = None, cell | {"alternative": "two-sided"}
+    if cell["family"] not in ("eeg", "dimensions"):
         truth = true_similarities(cell["effect"], cell["subject_sd"], cell["n_layers"], seed)
-        about = cell | {"truth": float(truth[0] - truth[1]), "alternative": "greater"}
+        about["truth"] = float(truth[0] - truth[1])
     found = [FAMILIES[cell["family"]](cell, generator(cell, seed, n), bootstraps, truth) for n in range(sets)]
     return [_row(about, test, quantity, [one[test, quantity] for one in found]) for test, quantity in found[0]]
 
@@ -113,8 +115,8 @@ def _times_set(cell, rng, bootstraps, truth):
     values = draw_differences(cell, rng)
     seed = int(rng.integers(2**31))
     p = {"cluster mass": cluster_test(values), "cluster mass, 500 random flips": cluster_test(values, 500, seed),
-         "sign flips, FDR over times": _fdr(sign_flip_test(values, alternative="two-sided")),
-         "largest t, exact": largest_t(values),
+         "sign flips, FDR over times": _fdr(sign_flip_test(values, "two-sided")), "largest t, exact": largest_t(values),
+         "generalise, corrected": generalise(values.T[None], None, n_factors=1).p_corrected,
          "t tests, uncorrected": stats.ttest_1samp(values, 0).pvalue}  # fmt: skip
     if cell["width"] > 1:  # neurora's test does not mark single times
         p["neurora cluster"] = neurora_cluster(values, seed)
@@ -125,78 +127,100 @@ def _fmri_set(cell, rng, bootstraps, truth):
     """3 participants x 5 ROIs: does any ROI of one, or of any of them, come out? Networks at their best layer."""
     networks, brains = draw_rdms(cell["n_images"], [cell["effect"]] * cell["n_subjects"], rng, cell["n_layers"],
                                  ROI_NOISE)  # fmt: skip
-    found = compare_rdms(networks, brains).max(axis=1)
-    samples = _bootstrap(networks, brains, rng, bootstraps).max(axis=2)
-    found, samples = found[0] - found[1], samples[:, 0] - samples[:, 1]  # (subject, roi), (bootstrap, subject, roi)
-    p = bootstrap_p(samples)  # (subject, roi)
-    p = {("sign flips, FDR over ROIs", "any ROI"): _fdr(sign_flip_test(found)),
+    values = _resampled(networks, brains, rng, bootstraps).max(axis=2)
+    values = values[:, 0] - values[:, 1]  # (1 + bootstrap, subject, roi)
+    persons = generalise(values, cell["n_images"], n_factors=0)
+    mean = generalise(values.swapaxes(1, 2), cell["n_images"], n_factors=1)
+    p = bootstrap_p(values[1:])
+    p = {("generalise, corrected", "any ROI of one person"): persons.p_corrected[0],
+         ("generalise, corrected", "any ROI, mean person"): mean.p_corrected,
+         ("generalise", "mean ROI of one person"): generalise(values[:, 0].mean(1), cell["n_images"], n_factors=0).p,
+         ("sign flips, FDR over ROIs", "any ROI"): _fdr(sign_flip_test(values[0], "two-sided")),
          ("bootstrap over images, FDR over ROIs", "any ROI of one person"): _fdr(p[0]),
          ("bootstrap over images, FDR over ROIs", "any ROI of any person"): _fdr(p),
-         ("bootstrap over images, FDR over ROIs", "any ROI, mean person"): _fdr(bootstrap_p(samples.mean(axis=1))),
-         ("bootstrap over images", "mean ROI of one person"): bootstrap_p(samples[:, 0].mean(axis=1)),
          ("bootstrap over images, uncorrected", "any ROI of any person"): p}  # fmt: skip
-    return {key: bool(np.min(values) <= LEVEL) for key, values in p.items()}
+    return {key: bool(np.min(found) <= LEVEL) for key, found in p.items()}
 
 
 def _layers_set(cell, rng, bootstraps, truth):
     """Mean over the ROIs of one participant, where the best layers are equally good and the others are not."""
     drawn = draw_rdms(cell["n_images"], [0.0], rng, cell["n_layers"], ROI_NOISE, cell["profile"])
-    samples = _bootstrap(*drawn, rng, bootstraps)[:, :, :, 0]  # (bootstrap, network, layer, roi)
+    values = _resampled(*drawn, rng, bootstraps)[:, :, :, 0]  # (1 + bootstrap, network, layer, roi)
     same = [np.argmin(noise) for noise in PROFILES[cell["profile"]]]  # the layers that are equally good
-    best, fixed = samples.max(axis=2), np.stack([samples[:, n, layer] for n, layer in enumerate(same)], axis=1)
-    return {
-        (test, "mean ROI of one person"): bootstrap_p((at[:, 0] - at[:, 1]).mean(axis=1)) <= LEVEL
-        for test, at in (("bootstrap over images, best layer", best), ("bootstrap over images, fixed layers", fixed))
-    }
+    best, fixed = values.max(axis=2), np.stack([values[:, n, layer] for n, layer in enumerate(same)], axis=1)
+    found = {which: generalise((at[:, 0] - at[:, 1]).mean(axis=1), cell["n_images"], n_factors=0)
+             for which, at in (("best layer", best), ("fixed layers", fixed))}  # fmt: skip
+    return {(f"generalise, {which}", "mean ROI of one person"): bool(e.p <= LEVEL) for which, e in found.items()}
 
 
 def _rdm_set(cell, rng, bootstraps, truth):
     """Two networks and one brain: the test of their difference, intervals of difference and similarity."""
     networks, brains = draw_rdms(cell["n_images"], [cell["effect"]], rng, cell["n_layers"])
-    samples = _bootstrap(networks, brains, rng, bootstraps).max(axis=2)[:, :, 0, 0]  # (bootstrap, network)
-    difference = samples[:, 0] - samples[:, 1]
-    test = "bootstrap over images"
-    return {
-        (test, "difference"): bootstrap_p(difference) <= LEVEL,
-        (test, "covers difference"): _covers(confidence_interval(difference), truth[0] - truth[1]),
-        (test, "covers similarity"): _covers(confidence_interval(samples[:, 0]), truth[0]),
-    }
+    values = _resampled(networks, brains, rng, bootstraps).max(axis=2)[:, :, 0, 0]  # (1 + bootstrap, network)
+    return _judge(values, truth, lambda at: {
+        "generalise": generalise(at, cell["n_images"], n_factors=0)[1:3],
+        "bootstrap over images": percentile_interval(at[1:]),
+    })  # fmt: skip
 
 
 def _subjects_set(cell, rng, bootstraps, truth):
     """The mean over participants who differ: what is said of all participants and all images?"""
     effects = cell["effect"] + cell["subject_sd"] * rng.standard_normal(cell["n_subjects"])
     networks, brains = draw_rdms(cell["n_images"], effects, rng)
-    samples = _bootstrap(networks, brains, rng, bootstraps)[:, :, 0, :, 0]  # (bootstrap, network, subject)
-    found = compare_rdms(networks, brains)[:, 0, :, 0]
-    both, images_only = "images and subjects, percentiles", "images only, percentiles"
+    values = _resampled(networks, brains, rng, bootstraps)[:, :, 0, :, 0]  # (1 + bootstrap, network, subject)
+    seed = int(rng.integers(2**31))
+    return _judge(values, truth, lambda at: {
+        "generalise": generalise(at, cell["n_images"], n_factors=1)[1:3],
+        "images and subjects, t": t_interval(at[0], further_variance=at[1:].mean(axis=1).var(ddof=1)),
+        "images and subjects, percentiles": percentile_interval(resample_subjects(at[1:], seed=seed)),
+        "images only, percentiles": percentile_interval(at[1:].mean(axis=1)),
+    })  # fmt: skip
+
+
+def _judge(values, truth, intervals):
+    """Does each interval of the difference leave out 0, and do those of difference and similarity cover the truth?"""
     outcome = {}
-    for quantity, at_all, sampled, true in (
-        ("difference", found[0] - found[1], samples[:, 0] - samples[:, 1], truth[0] - truth[1]),
-        ("similarity", found[0], samples[:, 0], truth[0]),
-    ):
-        resampled = {both: resample_subjects(sampled, seed=int(rng.integers(2**31))), images_only: sampled.mean(axis=1)}
-        _, lower, upper, p = generalise_to_subjects(at_all, sampled)
-        outcome["images and subjects, t", f"covers {quantity}"] = bool(lower <= true <= upper)
-        if quantity == "difference":
-            outcome["images and subjects, t", quantity] = bool(p <= LEVEL)
-        for test, values in resampled.items():
-            outcome[test, f"covers {quantity}"] = _covers(confidence_interval(values), true)
+    for quantity, at, true in (
+        ("difference", values[:, 0] - values[:, 1], truth[0] - truth[1]), ("similarity", values[:, 0], truth[0])
+    ):  # fmt: skip
+        for test, interval in intervals(at).items():
+            outcome[test, f"covers {quantity}"] = _covers(interval, true)
             if quantity == "difference":
-                outcome[test, quantity] = bootstrap_p(values) <= LEVEL
+                outcome[test, quantity] = not _covers(interval, 0)
     return outcome
 
 
-FAMILIES = {"eeg": _times_set, "fmri": _fmri_set, "rdm": _rdm_set, "layers": _layers_set, "subjects": _subjects_set}
+def _seeds_set(cell, rng, bootstraps, truth):
+    """Two kinds of networks of several trainings, equally good on average; each training has an offset of its own."""
+    networks, brains = draw_rdms(cell["n_images"], [cell["effect"]] * cell["n_subjects"], rng)
+    values = _resampled(networks, brains, rng, bootstraps)[:, :, 0, :, 0]  # (1 + bootstrap, network, subject)
+    offsets = np.subtract(*cell["seed_sd"] * rng.standard_normal((2, cell["n_seeds"])))
+    values = (values[:, 0] - values[:, 1])[..., None] + offsets  # (1 + bootstrap, subject, seed)
+    p = {"generalise": generalise(values, cell["n_images"]).p,
+         "generalise, seeds averaged": generalise(values.mean(axis=2), cell["n_images"], n_factors=1).p,
+         "generalise, one seed": generalise(values[..., 0], cell["n_images"], n_factors=1).p}  # fmt: skip
+    return {(test, "difference"): bool(value <= LEVEL) for test, value in p.items()}
 
 
-def _bootstrap(networks, brains, rng, bootstraps):
-    """(bootstrap, network, layer, subject, roi)"""
-    n_pairs = networks.shape[-1]
-    samples = bootstrap_similarities(
-        networks.reshape(-1, n_pairs), brains.reshape(-1, n_pairs), bootstraps, seed=int(rng.integers(2**31))
-    )
-    return samples.reshape(bootstraps, *networks.shape[:-1], *brains.shape[:-1])
+def _dimensions_set(cell, rng, bootstraps, truth):
+    """Many dimensions: does the one that changes come out or, where none changes, any?"""
+    values = draw_dimensions(cell, rng, bootstraps)
+    found = generalise(values, cell["n_images"])
+    p = {"generalise, corrected": found.p_corrected, "generalise, uncorrected": found.p,
+         "bootstrap over images, FDR": _fdr(bootstrap_p(values[1:].mean(axis=(2, 3))))}  # fmt: skip
+    asked = slice(1) if cell["effect"] else slice(None)
+    return {(test, "dimension"): bool(np.min(value[asked]) <= LEVEL) for test, value in p.items()}
+
+
+FAMILIES = {"eeg": _times_set, "fmri": _fmri_set, "rdm": _rdm_set, "layers": _layers_set, "subjects": _subjects_set,
+            "seeds": _seeds_set, "dimensions": _dimensions_set}  # fmt: skip
+
+
+def _resampled(networks, brains, rng, bootstraps):
+    """Similarities on all images, then on resampled ones: (1 + bootstrap, network, layer, subject, roi)."""
+    found, rdms = compare_rdms(networks, brains), [array.reshape(-1, array.shape[-1]) for array in (networks, brains)]
+    samples = bootstrap_similarities(*rdms, bootstraps, seed=int(rng.integers(2**31)))
+    return np.concatenate([found[None], samples.reshape(-1, *found.shape)])
 
 
 def _fdr(p):

@@ -37,6 +37,23 @@ def draw_differences(cell, rng):
     return values
 
 
+def draw_dimensions(cell, rng, bootstraps):
+    """Changes of ``n_dimensions``, on all images and on resampled ones: (1 + bootstraps, dimension, participant, seed).
+
+    An image adds 1 standard deviation that all networks share and .5 of each network; participants and seeds add
+    ``subject_sd`` and ``seed_sd`` to each dimension. The first dimension changes by ``effect``.
+    """
+    n_images, n_dimensions, *networks = (cell[f"n_{name}"] for name in ("images", "dimensions", "subjects", "seeds"))
+    images = rng.standard_normal((n_images, n_dimensions, 1, 1))
+    images = images + 0.5 * rng.standard_normal((n_images, n_dimensions, *networks))
+    images[:, 0] += cell["effect"]
+    drawn = rng.multinomial(n_images, np.full(n_images, 1 / n_images), bootstraps)
+    values = np.tensordot(np.vstack([np.ones(n_images), drawn]) / n_images, images, 1)
+    for spread, axes in ((cell["subject_sd"], (networks[0], 1)), (cell["seed_sd"], (1, networks[1]))):
+        values = values + spread * rng.standard_normal((n_dimensions, *axes))
+    return values
+
+
 def draw_rdms(n_images, effects, rng, n_layers=1, roi_noise=(1.0,), profile="alike"):
     """Two networks and some participants who saw the same images, each image drawn anew.
 

@@ -142,8 +142,8 @@ def measures(study, network):
     Returns
     -------
     DataFrame ``measure part value``
-        ``fmri_natural``, ``fmri_shapes``, ``fmri_letters`` (part: region; best layer; CORnet: mean over participants,
-        a trained network: the participant it was trained on), ``fmri_crossvalidated`` (natural, layer chosen on other
+        ``fmri_natural``, ``fmri_shapes``, ``fmri_letters`` (part: region; best layer; CORnet and Control: mean over
+        participants, others: the one they were trained on), ``fmri_crossvalidated`` (natural, layer chosen on other
         images), ``fmri_others`` (mean over other participants), ``eeg`` (part: layer; mean over participants and
         times), ``dimension`` (squared partial Spearman in IT), ``top1``, ``top5``, and those of the encoder.
     """

@@ -29,14 +29,16 @@ def findings(study):
     for effect, dataset in (("own subject", "shen2019"), ("other people", "horikawa2017")):
         brains, within = load_prepared(study, f"{dataset}_rdms", "natural"), dataset == "shen2019"
         table = fmri_differences(study, dataset, "natural", brains, networks, within=within)
-        means = table[(table.metric == "difference") & (table.roi == "mean") & (within | (table.subject == "mean"))]
+        means = table[(table.metric == "difference") & (table.roi == "mean")]
+        means = means[(means.subject == "mean") & (means.trained_on == "mean")]
         for (model, reference), part in means.groupby(["model", "reference"]):
             rows.append(_row(effect, "", model, reference, part.lower > 0, part.upper < 0, part.value))
     eeg, dimensions = eeg_table(study, networks), dimension_table(study, networks)
     for effect, column, table in (("eeg", "layer", eeg), ("dimension", "dimension", dimensions)):
         differences = table[table.metric == "difference"]
         for (model, reference, name), part in differences.groupby(["model", "reference", column]):
-            up, down = ((part.p < 0.05) & (part.value > 0)), ((part.p < 0.05) & (part.value < 0))
+            sure = part.p_corrected < 0.05
+            up, down = sure & (part.value > 0), sure & (part.value < 0)
             if effect == "eeg":  # any time counts
                 up, down = pd.Series([up.any()]), pd.Series([down.any()])
             rows.append(_row(effect, name, model, reference, up, down, part.value))

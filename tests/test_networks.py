@@ -18,7 +18,7 @@ from realnet.cornet import LAYERS, CORnetS
 from realnet.errors import InvalidInput, MissingInput
 from realnet.io import load_model_rdms, load_table, save_prepared
 from realnet.networks import load_network, load_stimuli, save_network, train_network, weights_path
-from realnet.settings import Study
+from realnet.settings import Network, Study
 
 
 @pytest.fixture
@@ -33,7 +33,7 @@ def study(tmp_path, monkeypatch):
     rng, rows = np.random.default_rng(0), []
     for name, n in (("training", 8), ("natural", 5)):
         for i in range(n):
-            rows.append((name, f"0{i}", tmp_path / f"{name}-{i}.png" if i else f"{name}-0.png"))
+            rows.append((name, f"c{i // 4}_{i}", tmp_path / f"{name}-{i}.png" if i else f"{name}-0.png"))
             Image.fromarray(rng.integers(0, 256, (32, 32, 3), np.uint8)).save(tmp_path / f"{name}-{i}.png")
     study.prepared.mkdir(parents=True)
     table = pd.DataFrame(rows, columns=["stimulus_set", "stimulus", "path"])
@@ -52,7 +52,7 @@ def study(tmp_path, monkeypatch):
 
 def test_images_are_those_of_the_list_in_its_order_and_decoded_once(study, tmp_path, monkeypatch):
     stimulus, images = load_stimuli(study, "natural")
-    assert stimulus == ["00", "01", "02", "03", "04"]
+    assert stimulus == ["c0_0", "c0_1", "c0_2", "c0_3", "c1_4"]
     for i, image in enumerate(images):
         assert (np.asarray(Image.open(tmp_path / f"natural-{i}.png")) == image.permute(1, 2, 0).numpy()).all()
     assert load_stimuli(study, "natural")[1] is images
@@ -64,7 +64,7 @@ def test_images_are_those_of_the_list_in_its_order_and_decoded_once(study, tmp_p
 
 
 def test_a_trained_network_is_read_back_with_its_rdms_and_what_made_it(study):
-    network = study.find_network(1, 40, 0)
+    network = study.find_network("sub-01_beta-40_seed-0")
     model, history = train_network(study, network, progress=False)
     rdms = save_network(study, network, model, history)
     assert not list(weights_path(study, network).parent.glob("*.checkpoint"))
@@ -91,7 +91,7 @@ def test_a_trained_network_is_read_back_with_its_rdms_and_what_made_it(study):
 
 
 def test_rdms_are_calculated_on_the_device_of_the_training(study, monkeypatch):
-    network, seen = study.find_network(), []
+    network, seen = study.find_network("cornet"), []
     monkeypatch.setattr(networks, "compute_model_rdms", lambda *arguments, device: seen.append(device))
     monkeypatch.setattr(networks, "save_model_rdms", lambda *arguments: None)
     monkeypatch.setattr(networks, "pick_device", lambda device: torch.device({"cpu": "meta"}[device]))
@@ -101,18 +101,33 @@ def test_rdms_are_calculated_on_the_device_of_the_training(study, monkeypatch):
         assert file.metadata()["device"] == "meta"
 
 
-def test_cornet_is_not_trained_and_the_shuffled_network_gets_the_same_responses_in_another_order(study, monkeypatch):
-    cornet, history = train_network(study, study.find_network())
+def test_cornet_is_not_trained_and_shuffled_networks_get_the_same_responses_in_another_order(study, monkeypatch):
+    cornet, history = train_network(study, Network("cornet", 0, 0, 0))
     assert torch.equal(cornet.V1.conv1.weight, networks.load_pretrained(study).V1.conv1.weight) and history.empty
-    seen = []
-    monkeypatch.setattr(networks, "align", lambda *arguments, **options: seen.append(arguments[2]))
-    for shuffled in (False, True):
-        train_network(study, study.find_network(1, 40, 0, shuffled))
-    assert not np.array_equal(*seen) and np.array_equal(np.sort(seen[0], axis=0), np.sort(seen[1], axis=0))
+    seen = {}
+    monkeypatch.setattr(networks, "align", lambda *arguments, **options: arguments[2])
+    for model in ("realnet", "shuffled", "shuffled_within"):
+        seen[model] = train_network(study, Network(model, 1, 40, 0))[:, 0]
+    own = seen.pop("realnet")
+    categories = np.array([name.split("_")[0] for name in load_stimuli(study, "training")[0]])
+    for model, found in seen.items():
+        assert not np.array_equal(own, found) and set(own) == set(found)
+        kept = [set(own[categories == c]) == set(found[categories == c]) for c in set(categories)]
+        assert all(kept) == (model == "shuffled_within")
+    order = networks._shuffle(list("abc"), Network("shuffled", 1, 40, 0))
+    assert sorted(order) == [0, 1, 2]
+    with pytest.raises(InvalidInput, match="needs several training images per category, named category_image"):
+        networks._shuffle(list("abc"), Network("shuffled_within", 1, 40, 0))
+
+
+def test_control_is_trained_without_a_subject_on_targets_of_the_first(study, monkeypatch):
+    monkeypatch.setattr(networks, "align", lambda *arguments, **options: (arguments[2], options["beta"]))
+    found, beta = train_network(study, Network("control", 0, 0, 0))
+    assert beta == 0 and np.array_equal(found, train_network(study, Network("realnet", 1, 40, 0))[0])
 
 
 def test_responses_in_another_order_than_the_images_are_refused(study):
     table = pd.read_csv(study.prepared / "stimuli.csv", dtype=str)
     table.iloc[::-1].to_csv(study.prepared / "stimuli.csv", index=False)
     with pytest.raises(InvalidInput, match=r"training images and responses differ in order.*01_data"):
-        train_network(study, study.find_network(1, 40, 0))
+        train_network(study, Network("realnet", 1, 40, 0))

@@ -34,7 +34,7 @@ raw: data/raw/simulated
 simulated: {n_classes: 10, n_pretraining_images: 200, pretraining_epochs: 1, n_voxels: 20, n_eeg_subjects: 2}
 network: {image_size: 64, average_pool: true}
 fmri: {subjects: [1, 2], other_subjects: [1, 2], n_components: 32}
-training: {betas: [40], epochs: 1, learning_rate: 5.0e-4}
+training: {betas: [40], epochs: 1, learning_rate: 5.0e-4, shuffled_within: true}
 eeg: {subjects: [1, 2], window: [0.1, 0.13], n_repeats: 1, channels: [O2, Oz, O1, Pz]}
 inference: {n_bootstraps: 50, n_permutations: 100}
 """
@@ -127,6 +127,9 @@ def test_tables_are_tidy(study):
         assert set(table.study) == {"small"} and table.metric.notna().all()
         keys = [c for c in ("dataset", "subject", "model", "trained_on", "beta", "seed", "layer", "roi", "stimulus_set",
                             "time", "metric", "reference", "dimension") if c in table]  # fmt: skip
+        differences = table[table.metric.isin(["difference", "layer_difference", "window_difference"])]
+        assert differences.seed.isna().all() and "mean" in set(differences.trained_on), name
+        assert (differences.p_corrected >= differences.p - 1e-12).all() and (differences.n_seeds == 1).all(), name
         assert not table.duplicated(keys).any(), name
 
 
@@ -168,9 +171,9 @@ def test_the_same_seed_gives_the_same_tables_again(study, settings, tmp_path):
 @pytest.mark.parametrize(
     ("notebook", "given", "sentence"),
     [
-        ("02_training", "sead=1", r"no parameter 'sead'; did you mean 'seed'"),
-        ("02_training", "subject=one", r"parameter subject is 'one', expected int"),
-        ("02_training", "shuffled=1", r"parameter shuffled is '1', expected bool"),
+        ("02_training", "netwrok=cornet", r"no parameter 'netwrok'; did you mean 'network'"),
+        ("appendix/15_scale", "subjects=one", r"parameter subjects is 'one', expected int"),
+        ("appendix/15_scale", "memory_gib=much", r"parameter memory_gib is 'much', expected float"),
         ("03_fmri_within_subject", "stud=demo", r"no parameter 'stud'; did you mean 'study'"),
     ],
 )

@@ -62,7 +62,8 @@ def notebook(request):
 
 
 def test_the_module_stays_small():
-    assert lines_of(MODULES) <= 6000 and len(MODULES) <= 45
+    # 5,926 lines of one small house, and the 200 that inference over seeds and images was allowed to add
+    assert lines_of(MODULES) <= 6126 and len(MODULES) <= 45
     assert lines_of(path for path in committed() if path.suffix == ".py") <= 20_000
     assert [path.name for path in committed() if path.suffix == ".py" and lines_of([path]) > 330] == []
 

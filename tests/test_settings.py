@@ -40,25 +40,31 @@ def test_the_released_study_has_the_released_notebooks_choices():
     assert study.training.batch_norm_momentum == 0.19 and study.eeg.window == (-0.1, 0.49)
 
 
-def test_networks_are_every_subject_with_control_every_beta_and_shuffled():
+def test_networks_are_one_control_per_seed_and_every_subject_with_every_beta_and_shuffles():
     study = load_study("paper")
     stems = [network.stem for network in study.networks()]
-    assert len(stems) == len(set(stems)) == 1 + 3 * 3 * (1 + 5 + 1)
-    assert stems[0] == "cornet" and "sub-02_beta-0_seed-1" in stems and "sub-03_beta-40_seed-2_shuffled" in stems
+    # CORnet, Control per seed; per subject and seed the main beta and shuffled, the other betas with the first seed
+    assert len(stems) == len(set(stems)) == 1 + 3 + 3 * (3 * 2 + 4)
+    assert stems[:2] == ["cornet", "control_seed-0"] and "sub-03_beta-40_seed-2_shuffled" in stems
+    assert "sub-02_beta-10_seed-0" in stems and "sub-02_beta-10_seed-1" not in stems
+    within = study.model_copy(update={"training": study.training.model_copy(update={"shuffled_within": True})})
+    more = {network.stem for network in within.networks()} - set(stems)
+    assert more == {f"sub-{s:02d}_beta-40_seed-{seed}_shuffled_within" for s in (1, 2, 3) for seed in (0, 1, 2)}
+    assert {n.trained_on for n in study.networks() if n.model == "control"} == {""}
 
 
-def test_a_network_is_found_by_its_properties():
+def test_a_network_is_found_by_the_stem_of_its_files():
     study = load_study("demo")
-    assert study.find_network(0) == Network("cornet", 0, 0, 0)
-    assert study.find_network(2, 40, 0).stem == "sub-02_beta-40_seed-0"
-    assert study.find_network(2, 0, 0).model == "control"
-    assert study.find_network(1, 40, 0, shuffled=True).model == "shuffled"
+    assert study.find_network("cornet") == Network("cornet", 0, 0, 0)
+    assert study.find_network("control_seed-0") == Network("control", 0, 0, 0)
+    assert study.find_network("sub-02_beta-40_seed-0") == Network("realnet", 2, 40, 0)
+    assert study.find_network("sub-01_beta-40_seed-0_shuffled").model == "shuffled"
 
 
-@pytest.mark.parametrize("wanted", [(9, 40, 0), (1, 35, 0), (1, 40, 7)])
-def test_a_network_that_does_not_exist_is_refused_with_what_there_is(wanted):
-    with pytest.raises(InvalidInput, match=r"it has cornet, sub-01_beta-0_seed-0"):
-        load_study("demo").find_network(*wanted)
+@pytest.mark.parametrize("stem", ["sub-09_beta-40_seed-0", "sub-01_beta-0_seed-0", "control_seed-7", ""])
+def test_a_network_that_does_not_exist_is_refused_with_what_there_is(stem):
+    with pytest.raises(InvalidInput, match=rf"no network '{stem}': it has cornet, control_seed-0, sub-01_beta-"):
+        load_study("demo").find_network(stem)
 
 
 @pytest.mark.parametrize(
@@ -100,6 +106,7 @@ WRONG = {
     "training.main_beta": [7, None, "40", math.nan],
     "training.seeds": [[], [0, 0], [-1], [0.5], [2**32]],
     "training.shuffled": ["maybe", 1, None],
+    "training.shuffled_within": ["maybe"],
     "fmri.subjects": [[], [0], [4], [1, 1], [True], "1", [1.5], 1],
     "fmri.other_subjects": [[6], [1, 1], None],
     "fmri.rois": [[], ["V1", "V1"], ["V5"], ["mean"], "V1"],

@@ -28,7 +28,7 @@ training: {betas: [40], epochs: 3, learning_rate: 5.0e-4, shuffled: false}
 eeg: {subjects: []}
 """
 PATIENCE = 1200  # seconds; a busy machine is no failure
-CONTROL, REALNET = "sub-01_beta-0_seed-0", "sub-01_beta-40_seed-0"
+CONTROL, REALNET = "control_seed-0", "sub-01_beta-40_seed-0"
 
 
 class Run:
@@ -147,7 +147,7 @@ def test_each_network_is_a_job_with_the_resources_of_the_profile_and_its_results
     local, cluster, remote
 ):
     remote.forget("cornet", CONTROL, REALNET)
-    assert not any("beta" in name for name in remote.results())
+    assert not any(name.startswith("networks/") for name in remote.results())
     process = remote.start()
     wait_for(lambda: len(cluster.jobs()) == 3, process)
     asked = set(cluster.jobs(form="%P %m %l"))

@@ -6,10 +6,11 @@ import numpy as np
 
 from realnet.figures.style import Style, key, legend_below, new_figure, offsets, ordered, panel_grid, select
 
-#: Tests over times: ours in one colour, peers and bad examples apart by luminance, marker and line.
+#: Tests over times: ours in orange, peers and bad examples apart by luminance, marker and line.
 TESTS = {
-    "cluster mass": Style("realnet: cluster mass", "#f28e2b", "o", "-"),
-    "cluster mass, 500 random flips": Style("realnet: cluster mass, 500 random flips", "#c26a10", "P", (0, (4, 1.5))),
+    "generalise, corrected": Style("realnet: participants, largest t", "#f28e2b", "o", "-"),
+    "cluster mass": Style("cluster mass (paper)", "#5d3f8f", "p", "-"),
+    "cluster mass, 500 random flips": Style("cluster mass, 500 random flips", "#c26a10", "P", (0, (4, 1.5))),
     "sign flips, FDR over times": Style("sign flips, FDR", "#f7b977", "v", (0, (1, 1.2))),
     "mne cluster": Style("mne: cluster mass", "#2a6db3", "s", (0, (6, 1.5))),
     "neurora cluster": Style("neurora: cluster mass", "#2a9d8f", "^", (0, (4, 1.5, 1, 1.5))),
@@ -17,13 +18,21 @@ TESTS = {
     "t tests, uncorrected": Style("t tests, uncorrected", "#bdbdbd", "X", (0, (1, 1.2))),
 }
 
-#: Tests and intervals of RDMs: ours in orange, the others grey.
+#: Tests and intervals of RDMs and dimensions: ours in orange, the others blue and grey. Not all are in every table.
 METHODS = {
-    "bootstrap over images": Style("realnet: bootstrap over images", "#f28e2b", "o", "-"),
-    "bootstrap over images, FDR over ROIs": Style("realnet: bootstrap over images, FDR", "#f28e2b", "s", "-"),
-    "bootstrap over images, fixed layers": Style("realnet: bootstrap over images, fixed layers", "#f28e2b", "s", "-"),
+    "generalise": Style("realnet", "#f28e2b", "o", "-"),
+    "generalise, corrected": Style("realnet, corrected", "#f28e2b", "s", "-"),
+    "generalise, fixed layers": Style("realnet, fixed layers", "#f28e2b", "s", "-"),
+    "generalise, best layer": Style("realnet, best layer", "#333333", "D", "-"),
+    "generalise, seeds averaged": Style("realnet, without a variance over seeds", "#707070", "X", "-"),
+    "generalise, one seed": Style("realnet, one seed", "#333333", "D", "-"),
+    "generalise, uncorrected": Style("realnet, uncorrected", "#707070", "X", "-"),
+    "bootstrap over images": Style("bootstrap over images, percentiles", "#2a6db3", "o", "-"),
+    "bootstrap over images, FDR": Style("bootstrap over images, FDR", "#2a6db3", "s", "-"),
+    "bootstrap over images, FDR over ROIs": Style("bootstrap over images, FDR", "#2a6db3", "s", "-"),
+    "bootstrap over images, fixed layers": Style("bootstrap over images, fixed layers", "#2a6db3", "s", "-"),
     "bootstrap over images, best layer": Style("bootstrap over images, best layer", "#333333", "D", "-"),
-    "images and subjects, t": Style("realnet: images and participants, t", "#f28e2b", "o", "-"),
+    "images and subjects, t": Style("images and participants, t", "#2a6db3", "o", "-"),
     "sign flips, FDR over ROIs": Style("sign flips, FDR", "#c26a10", "v", "-"),
     "bootstrap over images, uncorrected": Style("bootstrap over images, uncorrected", "#707070", "X", "-"),
     "images and subjects, percentiles": Style("images and participants, percentiles", "#333333", "D", "-"),
@@ -113,7 +122,7 @@ def plot_calibration_cells(table, metric):
 
 
 def plot_difference_power(table):
-    """Power of the bootstrap over images against the true difference of two networks' similarities.
+    """Power against the true difference of two networks' similarities.
 
     Parameters
     ----------
@@ -127,5 +136,5 @@ def plot_difference_power(table):
         axes.errorbar(rows.truth, rows.value, yerr=2 * rows.standard_error, marker=style.marker, color=style.colour,
                       linestyle=style.line, label=test)  # fmt: skip
     axes.axhline(0.05, color="black", linewidth=0.8)
-    axes.set(xlabel="True difference of the similarities (Spearman's rho)", ylabel="Found (one-sided)", ylim=(0, 1.03))
+    axes.set(xlabel="True difference of the similarities (Spearman's rho)", ylabel="Found", ylim=(0, 1.03))
     return figure

@@ -3,7 +3,7 @@
 import pandas as pd
 from scipy import stats
 
-from realnet.analyses import t_interval
+from experiments.statistics import t_interval
 
 #: Measures of the kept sweep for each curve: (measure, part, or None for the mean over parts).
 KEPT_CURVES = {
@@ -35,18 +35,17 @@ def kept_curve(table, level=0.95):
     for curve, (measure, part) in KEPT_CURVES.items():
         rows = table[table.measure == measure]
         rows = rows if part is None else rows[rows.part == part]
-        rows = rows.fillna({"trained_on": ""})
+        rows = rows.fillna({"trained_on": ""})  # CORnet and Control, whose values are means over participants
         mean = rows.groupby(["model", "trained_on", "beta", "seed"], as_index=False).value.mean()
         trained = mean[mean.model != "cornet"]
         cornet = mean[mean.model == "cornet"].value.item()
-        control = mean[mean.model == "control"].set_index(["trained_on", "seed"]).value
-        own_control = control.loc[list(zip(trained.trained_on, trained.seed, strict=True))].to_numpy()
-        for reference, base in (("cornet", cornet), ("control", own_control)):
+        control = trained.seed.map(mean[mean.model == "control"].groupby("seed").value.mean())
+        for reference, base in (("cornet", cornet), ("control", control)):
             part_rows = trained.assign(curve=curve, reference=reference, value=trained.value - base)
             parts.append(part_rows if reference == "cornet" else part_rows[part_rows.beta > 0])
     networks = pd.concat(parts, ignore_index=True)
     keys = ["curve", "reference", "beta"]
-    subjects = networks.groupby([*keys, "trained_on"], as_index=False).value.mean()
+    subjects = networks[networks.trained_on != ""].groupby([*keys, "trained_on"], as_index=False).value.mean()
     rows = []
     for about, of_beta in networks.groupby(keys):
         seeds = of_beta.groupby("seed").value.mean()

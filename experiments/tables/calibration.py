@@ -20,8 +20,8 @@ def load_calibration():
     table : DataFrame
         One row for each cell, test and ``metric`` (``family_wise_error``, ``coverage``, ``power``): ``value``,
         ``standard_error``, ``n_sets``, ``ours`` (bool), ``verdict`` (see :func:`add_verdicts`). ``effect`` is in
-        standard deviations of one time (family ``eeg``) or in the weight of an image's parts, where ``truth`` is the
-        difference of similarities that it makes.
+        standard deviations of one time (family ``eeg``) or of one image (``dimensions``), else in the weight of an
+        image's parts, where ``truth`` is the difference of similarities that it makes.
     about : dict
     """
     table, about = load_kept("calibration")
@@ -54,8 +54,8 @@ def verdicts(table):
     return pd.DataFrame(rows).sort_values(["ours", "family"], ascending=[False, True], ignore_index=True)
 
 
-def against_exact(table, ours="cluster mass"):
-    """Power of our cluster test minus that of exact tests on the same sets.
+def against_exact(table, test="cluster mass"):
+    """Power of a test over times minus that of exact tests on the same sets.
 
     Returns
     -------
@@ -64,7 +64,7 @@ def against_exact(table, ours="cluster mass"):
     """
     keys = ["n_subjects", "width", "effect"]
     power = table[(table.family == "eeg") & (table.metric == "power")][[*keys, "test", "value", "standard_error"]]
-    both = power[power.test == ours].merge(power[power.test.isin(EXACT)], on=keys, suffixes=("", "_exact"))
+    both = power[power.test == test].merge(power[power.test.isin(EXACT)], on=keys, suffixes=("", "_exact"))
     return both[keys].assign(
         exact=both.test_exact, power=both.value, exact_power=both.value_exact, difference=both.value - both.value_exact,
         standard_error=np.hypot(both.standard_error, both.standard_error_exact),
@@ -75,9 +75,9 @@ def describe_cells(table):
     """The table with ``cell``: in words, what distinguishes its cells from each other (what all share is left out)."""
     words = {"profile": "{}", "n_subjects": "{:.0f} participants", "n_images": "{:.0f} images",
              "n_layers": "{:.0f} layers", "subject_sd": "participants differ by {:g}",
-             "autocorrelation": "autocorrelation {:g}", "shared_offset": "offset {:g}", "width": "{:.0f} times",
-             "effect": "effect {:g}"}  # fmt: skip
-    words = {name: word for name, word in words.items() if table[name].nunique(dropna=False) > 1}
+             "seed_sd": "seeds differ by {:g}", "autocorrelation": "autocorrelation {:g}",
+             "shared_offset": "offset {:g}", "width": "{:.0f} times", "effect": "effect {:g}"}  # fmt: skip
+    words = {name: word for name, word in words.items() if name in table and table[name].nunique(dropna=False) > 1}
 
     def describe(row):
         parts = [word.format(row[name]) for name, word in words.items() if pd.notna(row[name])]

@@ -4,8 +4,8 @@ import numpy as np
 import pandas as pd
 import torch
 
+from experiments.statistics import t_interval
 from realnet.alignment import contrastive_loss, correlation_matrix
-from realnet.analyses import t_interval
 
 #: What a choice is judged by: (measure, part or None for the mean over parts), by the name that tables show.
 OUTCOMES = {

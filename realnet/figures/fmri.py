@@ -13,7 +13,7 @@ from realnet.figures import style
 ALPHA = 0.05  # results with a p below this are marked
 ROIS = ("V1", "V2", "V3", "V4", "LOC", "HVC", "EVC", "IT", "mean")
 SETS = {"natural": "Natural images", "shapes": "Artificial shapes", "letters": "Letters"}
-REGION, DIFFERENCE, IMPROVEMENT = "Brain region", "Difference in Spearman's rho", "Improvement (%)"
+REGION, DIFFERENCE, IMPROVEMENT = "Brain region", "Difference in\nSpearman's rho", "Improvement (%)"
 NO_RATIO = "reference not above 0"
 GAP_KEY = Line2D([], [], linestyle="none", label=f"Gap: {NO_RATIO}")
 SIGNIFICANT_KEY = Line2D([], [], color="#333333", marker="$*$", ms=7, ls="none", label="Filled, star: p < .05")
@@ -210,7 +210,7 @@ def plot_differences(table, title=None):
     for panel, (images, model) in zip(axes.flat, product(sets, models), strict=True):
         part = rows[(rows.stimulus_set == images) & (rows.model == model)]
         draw_forest(panel, part, "row", names[images], "reference", styles)
-        panel.set(title=f"{models[model].label}, {SETS.get(images, images).lower()}", xlabel=DIFFERENCE,
+        panel.set(title=f"{models[model].label}\n{SETS.get(images, images).lower()}", xlabel=DIFFERENCE,
                   ylabel="Subject" if within else "Subject | aligned with")  # fmt: skip
         panel.label_outer()
     return style.legend_below(figure, [*style.keys(styles, linestyle="none"), SIGNIFICANT_KEY], title=title)

@@ -16,14 +16,14 @@ WIDTH = 7.2  # of every figure in inches: the text column of the book
 
 #: How one group of values is drawn.
 Style = namedtuple("Style", "label colour marker line")
-#: Kinds of networks in the order of all figures. They differ in luminance (L* about 21, 45, 68, 77 and 58), marker and
-#: line as well as in hue, so that figures can be read without colour.
+#: Kinds of networks in the order of all figures. They differ in luminance (L* about 21, 45, 68, 77, 34 and 58), marker
+#: and line as well as in hue, so that figures can be read without colour.
 MODELS = {
     "cornet": Style("CORnet", "#333333", "s", (0, (4, 1.5, 1, 1.5))),
     "control": Style("Control", "#2a6db3", "^", (0, (4, 1.5))),
     "realnet": Style("ReAlnet", "#f28e2b", "o", "-"),
     "shuffled": Style("Shuffled", "#bdbdbd", "X", (0, (1, 1.2))),
-    "shuffled_within": Style("Shuffled within category", "#9a8fb5", "P", (0, (2, 1.2))),
+    "shuffled_within": Style("Shuffled within category", "#5d3f8f", "P", (0, (2, 1.2))),
     "efficientnet-lite0": Style("EfficientNet-Lite0", "#2a9d8f", "D", (0, (6, 1.5))),
 }
 MAIN = ("cornet", "control", "realnet")

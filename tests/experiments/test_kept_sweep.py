@@ -12,10 +12,9 @@ from realnet.errors import MissingInput
 
 def _sweep(effect):
     """A kept sweep in which every measure is 1 for CORnet, 2 + seed for Control and ``effect`` x beta more."""
-    rows = [("cornet", np.nan, 0.0, 0, 1.0)]
+    rows = [("cornet", np.nan, 0.0, 0, 1.0), *(("control", np.nan, 0.0, seed, 2.0 + seed) for seed in (0, 1, 2))]
     for subject in ("sub-01", "sub-02"):
         for seed in (0, 1, 2):
-            rows += [("control", subject, 0.0, seed, 2.0 + seed)]
             rows += [("realnet", subject, float(beta), seed, 2.0 + seed + effect * beta) for beta in (10, 20, 30)]
     table = pd.DataFrame(rows, columns=["model", "trained_on", "beta", "seed", "value"])
     return pd.concat(
@@ -23,8 +22,17 @@ def _sweep(effect):
     )
 
 
-def test_the_kept_curve_pairs_each_network_with_its_own_control():
+def test_the_kept_curve_pairs_each_network_with_the_control_of_its_seed():
     curve = kept_curve(_sweep(0.1))
+    assert set(curve.trained_on) == {"sub-01", "sub-02", "mean"}
+    # kept before Control was trained once per seed: a row per participant
+    sweep = _sweep(0.1)
+    control = sweep[sweep.model == "control"]
+    each = [control.assign(trained_on=f"sub-0{i}", value=control.value + i - 1.5) for i in (1, 2)]
+    former = kept_curve(pd.concat([sweep[sweep.model != "control"], *each]))
+    pd.testing.assert_frame_equal(
+        former[former.beta > 0].reset_index(drop=True), curve[curve.beta > 0].reset_index(drop=True)
+    )
     of_control = curve[(curve.reference == "control") & (curve.curve == "accuracy")]
     np.testing.assert_allclose(of_control.value, 0.1 * of_control.beta)
     mean = of_control[of_control.trained_on == "mean"]
@@ -50,6 +58,6 @@ def test_the_kept_sweep_has_all_betas_and_at_least_three_seeds():
     table, about = load_kept("beta_sweep")
     trained = table[table.model.isin(["control", "realnet"])]
     assert set(trained.beta) == {0, 10, 20, 30, 40, 50}
-    counts = trained.drop_duplicates(["trained_on", "beta", "seed"]).groupby("beta").size()
-    assert (counts >= 9).all()
+    assert (trained.groupby(["model", "beta"]).seed.nunique() >= 3).all()
+    assert (trained[trained.beta > 0].groupby("beta").trained_on.nunique() == 3).all()
     assert about["machine"]["commit"] in made_by(about)

@@ -19,21 +19,26 @@ def rng():
 def tables(rng):
     """``fmri within across same_layer eeg dimensions history``."""
     fmri = cross(rng, model=KINDS, subject=SUBJECTS, layer=[*LAYERS, "best", "cross-validated"], roi=ROIS,
-                 stimulus_set=["natural", "letters"], metric="rho", seed=0)  # fmt: skip
-    trained_on, step = fmri.subject.where(fmri.model != "cornet"), 0.01 * fmri.roi.map(ROIS.index)
+                 stimulus_set=["natural", "letters"], metric="rho", seed=[0, 1])  # fmt: skip
+    fmri = fmri[(fmri.model != "cornet") | (fmri.seed == 0)]
+    trained_on = fmri.subject.where(~fmri.model.isin(["cornet", "control"]))
+    step = 0.01 * fmri.roi.map(ROIS.index)
     fmri = fmri.assign(trained_on=trained_on, ceiling_lower=0.4 + step, ceiling_upper=0.5 + step)
-    across = cross(rng, model=["realnet", "shuffled"], trained_on=SUBJECTS, subject=[*SUBJECTS, "sub-04", "mean"],
+    trained = [*SUBJECTS, "mean"]
+    across = cross(rng, model=["realnet", "shuffled"], trained_on=trained, subject=[*SUBJECTS, "sub-04", "mean"],
                    reference=REFERENCES, roi=[*ROIS, "mean"], stimulus_set="natural", metric="difference")  # fmt: skip
     across = pd.concat([across, across.assign(metric="improvement", value=across.value / 0.2)])
     across["dataset"] = "horikawa2017"
     within = across[across.subject == across.trained_on].reset_index(drop=True).assign(dataset="shen2019")
-    same_layer = cross(rng, trained_on=SUBJECTS, reference=REFERENCES, layer=[*LAYERS, "mean"], roi=[*ROIS, "mean"],
+    same_layer = cross(rng, trained_on=trained, reference=REFERENCES, layer=[*LAYERS, "mean"], roi=[*ROIS, "mean"],
                        metric="layer_difference", model="realnet")  # fmt: skip
     at = {"layer": LAYERS, "time": [0.01 * i for i in range(20)]}
     rho = cross(rng, **at, model=KINDS, subject=[f"sub-{s:02d}" for s in range(1, 9)], metric="rho", seed=[0, 1])
     rho = rho.assign(value=rho.value + 0.1, ceiling_lower=0.12, ceiling_upper=0.15)
     difference = cross(rng, **at, model="realnet", reference=REFERENCES, subject="mean", metric="difference")
-    improvement = difference.assign(metric="improvement", value=difference.value.where(difference.time > 0.045))
+    improvement = cross(rng, **at, model="realnet", reference=REFERENCES, subject=["sub-01", "sub-02", "mean"],
+                        metric="improvement")  # fmt: skip
+    improvement.loc[improvement.time < 0.045, ["value", "lower", "upper"]] = np.nan
     names = [f"object dimension {d}" for d in range(20)]
     partial = cross(rng, dimension=names, layer=LAYERS, model=KINDS, trained_on=SUBJECTS, metric="partial_rho2")
     changes = cross(rng, dimension=names, model=["realnet", "shuffled"], reference=REFERENCES, metric="difference")

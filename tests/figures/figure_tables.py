@@ -8,7 +8,7 @@ import pandas as pd
 from realnet.figures.style import MODELS
 
 ROIS, LAYERS, SUBJECTS = ["V1", "V2", "V3", "V4", "LOC"], ["V1", "V2", "V4", "IT"], ["sub-01", "sub-02", "sub-03"]
-KINDS, REFERENCES = ["cornet", "control", "realnet", "shuffled"], ["cornet", "control"]
+KINDS, REFERENCES = ["cornet", "control", "realnet", "shuffled"], ["cornet", "control", "shuffled"]
 
 
 def cross(rng, **columns):
@@ -16,7 +16,9 @@ def cross(rng, **columns):
     levels = [values if isinstance(values, list) else [values] for values in columns.values()]
     table = pd.DataFrame(list(product(*levels)), columns=list(columns))
     value, p = rng.normal(0.02, 0.03, len(table)), rng.choice([0.001, 0.0499, 0.05, 0.3], len(table))
-    return table.assign(value=value, lower=value - 0.02, upper=value + 0.04, p=p)
+    table = table.assign(value=value, lower=value - 0.02, upper=value + 0.04, p=p, p_corrected=p[::-1])
+    both = {"model", "reference"} <= set(table)
+    return table[table.model != table.reference].reset_index(drop=True) if both else table
 
 
 def line(axes, label):
@@ -44,9 +46,9 @@ def assert_means(axes, means):
         np.testing.assert_allclose(x if axes.yaxis_inverted() else y, means[model])
 
 
-def assert_forest(axes, label, rows):
-    """Values from above with their intervals, filled with a star exactly where p < .05."""
-    (x, y), sure = np.concatenate([points(axes, label), points(axes, f"{label} n.s.")], axis=1), rows.p < 0.05
+def assert_forest(axes, label, rows, p="p"):
+    """Values from above with their intervals, filled with a star exactly where ``p`` < .05."""
+    (x, y), sure = np.concatenate([points(axes, label), points(axes, f"{label} n.s.")], axis=1), rows[p] < 0.05
     np.testing.assert_allclose(x[np.argsort(y)], rows.value)
     assert sorted(intervals(axes, f"{label} interval", "x")) == sorted(zip(rows.lower, rows.upper, strict=True))
     assert sorted(points(axes, label)[0]) == sorted(rows.value[sure])

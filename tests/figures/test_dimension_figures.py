@@ -1,9 +1,10 @@
 """Figures of object dimensions: what is drawn, read back from the artists, equals pandas."""
 
 import numpy as np
-from figure_tables import LAYERS, assert_forest, assert_means, legend_texts, points
+from figure_tables import LAYERS, REFERENCES, assert_forest, assert_means, legend_texts, points
 
 from realnet.figures import dimensions as figures
+from realnet.figures.style import MODELS
 
 
 def test_dimensions_are_means_over_networks_sorted_by_realnet(tables):
@@ -19,9 +20,10 @@ def test_changes_of_dimensions_have_intervals_and_marks_exactly_below_05(tables)
     rows = tables.dimensions[(tables.dimensions.metric == "difference") & (tables.dimensions.model == "realnet")]
     names = list(rows[rows.reference == "cornet"].sort_values("value", ascending=False).dimension)
     assert [t.get_text() for t in figure.axes[0].get_yticklabels()] == names
-    for axes, reference, label in zip(figure.axes, ("cornet", "control"), ("vs CORnet", "vs Control"), strict=True):
-        assert_forest(axes, label, rows[rows.reference == reference].set_index("dimension").loc[names])
-        assert len(points(axes, "Shuffled")[0]) == len(names)
+    for axes, reference in zip(figure.axes, REFERENCES, strict=True):
+        part = rows[rows.reference == reference].set_index("dimension").loc[names]
+        assert_forest(axes, f"vs {MODELS[reference].label}", part, p="p_corrected")
+        assert len(points(axes, "Shuffled")[0]) == (reference != "shuffled") * len(names)
     without = figures.plot_dimension_changes(tables.dimensions[tables.dimensions.model != "shuffled"])
     assert "Shuffled" in legend_texts(figure) and "Shuffled" not in legend_texts(without)
 

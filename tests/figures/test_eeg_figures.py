@@ -28,9 +28,9 @@ def test_eeg_curves_are_means_over_subjects_and_their_shading_is_scipys_sem(tabl
 def test_eeg_marks_stand_exactly_where_p_is_below_05_and_are_open_where_realnet_is_farther(tables):
     figure = figures.plot_eeg_similarity(tables.eeg)
     for (layer, reference), rows in tables.eeg.query("metric == 'difference'").groupby(["layer", "reference"]):
-        axes, label = figure.axes[LAYERS.index(layer)], {"cornet": "vs CORnet", "control": "vs Control"}[reference]
+        axes, label = figure.axes[LAYERS.index(layer)], f"vs {MODELS[reference].label}"
         for which, side in ((rows.value > 0, "closer"), (rows.value <= 0, "farther")):
-            expected = 1000 * rows.time[(rows.p < 0.05) & which]
+            expected = 1000 * rows.time[(rows.p_corrected < 0.05) & which]
             np.testing.assert_allclose(np.sort(points(axes, f"{label} {side}, p < .05")[0]), expected)
         assert line(axes, f"{label} farther, p < .05").get_markerfacecolor() == "white"
     assert "ReAlnet vs Control: p < .05" in legend_texts(figure)
@@ -47,12 +47,19 @@ def test_the_noise_ceiling_is_the_tables_and_cut_with_a_note_far_above_the_curve
     assert legend_texts(figures.plot_eeg_similarity(bare)) == ["CORnet ± SEM", "ReAlnet ± SEM"]
 
 
-def test_eeg_improvement_has_gaps_where_there_is_no_ratio(tables):
+def test_eeg_improvement_is_a_mean_with_its_interval_and_dots_with_gaps_where_there_is_no_ratio(tables):
     figure = figures.plot_eeg_improvement(tables.eeg)
     rows = tables.eeg.query("metric == 'improvement' and layer == 'V4' and reference == 'control'")
+    mean, single = rows[rows.subject == "mean"], rows[rows.subject != "mean"]
     drawn = line(figure.axes[2], "vs Control").get_ydata()
-    np.testing.assert_allclose(drawn, 100 * rows.value)
+    np.testing.assert_allclose(drawn, 100 * mean.value)
     assert np.isnan(drawn[:5]).all() and "Gap: reference not above 0" in legend_texts(figure)
+    heights = {tuple(band.get_paths()[0].vertices[:, 1].round(6)) for band in figure.axes[2].collections}
+    ends = 100 * mean[["lower", "upper"]].dropna().to_numpy().round(8)
+    assert any(set(ends.round(6).ravel()) <= set(band) for band in heights)
+    dots = [x.get_ydata() for x in figure.axes[2].lines if x.get_marker() == "."]
+    assert any(np.array_equal(np.sort(y), np.sort(100 * single.value), equal_nan=True) for y in dots)
+    assert not any("Shuffled" in text for text in legend_texts(figure))  # the paper's figure has its two references
 
 
 def test_decoding_shows_each_subject_and_their_mean(rng):

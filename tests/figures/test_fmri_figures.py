@@ -8,8 +8,6 @@ from realnet.errors import InvalidInput
 from realnet.figures import fmri as figures
 from realnet.figures.style import MODELS
 
-VERSUS = {"cornet": "vs CORnet", "control": "vs Control"}
-
 
 def test_the_fmri_figure_has_every_row_as_a_dot_means_as_bars_and_lines_that_join_aligned_networks(tables):
     axes = figures.plot_fmri_similarity(tables.fmri, "natural").axes[0]
@@ -19,7 +17,9 @@ def test_the_fmri_figure_has_every_row_as_a_dot_means_as_bars_and_lines_that_joi
         rows, (x, y) = shown[shown.model == model], points(axes, f"{MODELS[model].label} dots")
         drawn = {(ROIS[i], value) for i, value in zip(np.rint(x).astype(int), y, strict=True)}
         assert drawn == set(zip(rows.roi, rows.value, strict=True))
-    joined = shown.pivot(index=["subject", "roi"], columns="model", values="value")[KINDS].to_numpy()
+    # a network is joined with the Control of its seed, and with CORnet
+    joined = shown.pivot(index=["subject", "roi", "seed"], columns="model", values="value")[KINDS]
+    joined = joined.groupby(["subject", "roi"]).ffill().to_numpy()
     assert {tuple(x.get_ydata()) for x in axes.lines if x.get_color() == "#9a9a9a"} == set(map(tuple, joined))
 
 
@@ -57,7 +57,7 @@ def test_improvement_is_in_per_cent_and_open_where_there_is_no_ratio(tables):
     at = (table.metric == "improvement") & (table.model == "realnet") & (table.reference == "cornet")
     table.loc[at & (table.roi == "V2") & (table.subject == "sub-01"), "value"] = np.nan
     figure = figures.plot_improvement(table, ["natural"])
-    axes, rows = figure.axes[0], table[at]
+    axes, rows = figure.axes[0], table[at & (table.subject != "mean")]
     means = rows.groupby("roi").value.mean()[[*ROIS, "mean"]]
     np.testing.assert_allclose(line(axes, "vs CORnet").get_ydata(), 100 * means)
     np.testing.assert_allclose(np.sort(points(axes, "vs CORnet dots")[1]), np.sort(100 * rows.value))
@@ -71,21 +71,22 @@ def test_improvement_is_in_per_cent_and_open_where_there_is_no_ratio(tables):
 
 def test_forest_shows_each_difference_with_its_interval_and_stars_exactly_below_05(tables):
     axes = figures.plot_differences(tables.across).axes
-    assert [a.get_title() for a in axes] == ["ReAlnet, natural images", "Shuffled, natural images"]
+    assert [a.get_title() for a in axes] == ["ReAlnet\nnatural images", "Shuffled\nnatural images"]
     rows = tables.across.query("metric == 'difference' and roi == 'mean'")
+    rows = rows[(rows.subject == "mean") | (rows.trained_on == "mean")]
     for (model, reference), part in rows.groupby(["model", "reference"]):
-        assert_forest(axes[("realnet", "shuffled").index(model)], VERSUS[reference], part)
-    names = [f"{subject} | {name}" for name in SUBJECTS for subject in [*SUBJECTS, "sub-04", "mean"]]
+        assert_forest(axes[("realnet", "shuffled").index(model)], f"vs {MODELS[reference].label}", part)
+    names = [*(f"mean | {name}" for name in SUBJECTS), *(f"{name} | mean" for name in [*SUBJECTS, "sub-04", "mean"])]
     assert [t.get_text() for t in axes[0].get_yticklabels()] == names
     (alone,) = figures.plot_differences(tables.within.query("model == 'realnet'")).axes
-    assert [t.get_text() for t in alone.get_yticklabels()] == SUBJECTS
+    assert [t.get_text() for t in alone.get_yticklabels()] == [*SUBJECTS, "mean"]
 
 
 def test_differences_at_the_same_layer_have_a_row_per_layer_and_stars_exactly_below_05(tables):
     panels = figures.plot_layer_differences(tables.same_layer).axes
     assert [t.get_text() for t in panels[0].get_yticklabels()] == [*LAYERS, "mean of layers"]
     for (reference, name), rows in tables.same_layer.query("roi == 'mean'").groupby(["reference", "trained_on"]):
-        (panel,) = [panel for panel in panels if panel.get_title() == f"ReAlnet {VERSUS[reference]}"]
+        (panel,) = [panel for panel in panels if panel.get_title() == f"ReAlnet vs {MODELS[reference].label}"]
         assert_forest(panel, name, rows)
 
 
@@ -95,6 +96,7 @@ def test_lines_across_datasets_are_own_subjects_and_means_over_others(tables, wi
     panels = figures.plot_across_datasets(tables.within, others).axes
     assert [panel.get_title().split("\n")[0] for panel in panels] == ["Shen 2019", "Horikawa & Kamitani 2017"]
     wanted = "metric == 'improvement' and model == 'realnet' and reference == 'control'"
+    wanted += " and trained_on != 'mean'"
     for panel, rows in zip(panels, (tables.within.query(wanted), others.query(wanted)), strict=True):
         for name, part in rows.groupby("trained_on"):
             np.testing.assert_allclose(line(panel, name).get_ydata(), 100 * part.groupby("roi").value.mean()[ROIS])

@@ -5,6 +5,7 @@ from types import SimpleNamespace
 
 import matplotlib as mpl
 import numpy as np
+import pandas as pd
 import pytest
 from figure_tables import legend_texts
 from PIL import Image
@@ -26,9 +27,10 @@ def texts_of(figure):
 
 
 def test_figures_have_legends_and_labels_and_no_clipped_or_overlapping_text(tmp_path, tables):
+    third = tables.across[tables.across.model == "shuffled"].assign(model="shuffled_within")
     drawn = [
         fmri.plot_fmri_similarity(tables.fmri, "natural"), fmri.plot_improvement(tables.within, ["natural"]),
-        fmri.plot_differences(tables.across), fmri.plot_layer_differences(tables.same_layer),
+        fmri.plot_differences(pd.concat([tables.across, third])), fmri.plot_layer_differences(tables.same_layer),
         fmri.plot_across_datasets(tables.within, tables.across), study.plot_training(tables.history),
         eeg.plot_eeg_similarity(tables.eeg), eeg.plot_eeg_improvement(tables.eeg),
         dimensions.plot_dimensions(tables.dimensions), dimensions.plot_dimension_changes(tables.dimensions),
@@ -50,7 +52,7 @@ def test_networks_differ_in_luminance_marker_and_line():
     linear = np.where(colours <= 0.04045, colours / 12.92, ((colours + 0.055) / 1.055) ** 2.4)
     lightness = 116 * np.sort(np.cbrt(linear @ [0.2126, 0.7152, 0.0722]))  # L* + 16 (CIE 1976, D65)
     assert min(np.diff(lightness)) > 6
-    assert len({style.marker for style in MODELS.values()}) == len({style.line for style in MODELS.values()}) == 5
+    assert len({style.marker for style in MODELS.values()}) == len({style.line for style in MODELS.values()}) == 6
 
 
 @pytest.mark.parametrize(("of_study", "asked", "marked"), [({}, None, 1), (None, None, 0), ({}, False, 0)])
