@@ -50,8 +50,9 @@ class Lab(NamedTuple):
 
     @property
     def networks(self):
-        """Number of networks: CORnet, and per subject and seed Control, each beta and the shuffled network."""
-        return 1 + self.subjects * self.seeds * (self.betas + 2)
+        """Number of networks: CORnet; per seed Control, and per subject the main beta and the shuffled network; the
+        other betas per subject."""
+        return 1 + self.seeds + self.subjects * (2 * self.seeds + self.betas - 1)
 
 
 class Law(NamedTuple):

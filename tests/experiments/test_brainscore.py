@@ -137,7 +137,7 @@ def test_the_table_is_tidy_and_a_mean_needs_every_set(tiny):
     rows = []
     for name, value in zip(score.GROUPS[group], values, strict=True):
         found = FakeScore(value, raw=FakeScore(value / 2, error=FakeScore(0.1)), ceiling=FakeScore(0.5))
-        rows.append(score.make_row(Network("control", 1, 0, 0), "sub-01-aaaaaaaa", name, found))
+        rows.append(score.make_row(Network("realnet", 1, 40, 0), "sub-01-aaaaaaaa", name, found))
     assert group not in {row["metric"] for row in score.with_means(rows[:-1])}
     with_mean = score.with_means(score.with_means(rows))
     assert len(with_mean) == 18 and with_mean[-1]["metric"] == group
@@ -145,7 +145,7 @@ def test_the_table_is_tidy_and_a_mean_needs_every_set(tiny):
     score.write_table(tiny.study, rows)
     table = pd.read_csv(table_path(tiny.study, "brain_score"))
     assert list(table.columns) == [*COLUMNS, "raw", "raw_error", "ceiling", "weights"]
-    assert set(table["study"]) == {"tiny"} and set(table["trained_on"]) == {"sub-01"} and set(table["beta"]) == {0}
+    assert set(table["study"]) == {"tiny"} and set(table["trained_on"]) == {"sub-01"} and set(table["beta"]) == {40}
     # a later run takes over what belongs to the weights as they are now, and only that
     assert len(score.read_rows(tiny.study, {"sub-01-aaaaaaaa"})) == 18
     assert score.read_rows(tiny.study, {"sub-01-bbbbbbbb"}) == []

@@ -70,20 +70,20 @@ def test_a_lab_has_the_networks_of_a_study_with_its_subjects():
         "name": "x", "description": "-", "fmri": fmri,
         "training": {"betas": [10, 20], "main_beta": 20, "seeds": [0, 1, 2]},
     })  # fmt: skip
-    assert scale.Lab("x", images=10, subjects=4, betas=2, seeds=3).networks == len(study.networks()) == 1 + 4 * 3 * 4
+    assert scale.Lab("x", images=10, subjects=4, betas=2, seeds=3).networks == len(study.networks()) == 4 + 4 * 7
 
 
 def test_hours_and_sizes_of_a_plan_are_counted_by_hand():
     lab = scale.Lab("x", images=1600, subjects=3, test_images=50, betas=2, seeds=1, epochs=5, voxels=10, resamples=7)
     plan = scale.plan_lab(lab, planted(1e-3), planted(1e-6), ABOUT).set_index("stage")
-    steps = 12 * 5 * 100  # networks but CORnet, epochs, batches
+    steps = 10 * 5 * 100  # networks but CORnet, epochs, batches
     assert plan.core_hours["training"] == pytest.approx(steps * 16 * 1e-3 / 3600)
     assert plan.core_hours["preparation"] == pytest.approx(3 * 1600 * 10 * 1e-3 / 3600)
-    assert plan.core_hours["bootstrap"] == pytest.approx(7 * (13 * 2) * (3 * 5) * 50**2 * 1e-3 / 3600)
-    assert plan.disk_gib["rdm"] == pytest.approx(13 * 2 * (50 * 49 / 2) * 8 / 2**30)
-    assert plan.disk_gib["training"] == pytest.approx(13 * 4 / 2**10)
+    assert plan.core_hours["bootstrap"] == pytest.approx(7 * (11 * 2) * (3 * 5) * 50**2 * 1e-3 / 3600)
+    assert plan.disk_gib["rdm"] == pytest.approx(11 * 2 * (50 * 49 / 2) * 8 / 2**30)
+    assert plan.disk_gib["training"] == pytest.approx(11 * 4 / 2**10)
     assert plan.memory_gib["training"] == pytest.approx(16e-6 + 1600 * 3 * 64**2 / 2**30)
-    assert (plan.jobs["training"], plan.jobs["rdm"], plan.jobs["preparation"]) == (12, 13, 1)
+    assert (plan.jobs["training"], plan.jobs["rdm"], plan.jobs["preparation"]) == (10, 11, 1)
     split = scale.plan_lab(lab._replace(job_per_subject=True), planted(1e-3), planted(1e-6), ABOUT).set_index("stage")
     assert (split.jobs["preparation"], split.jobs["decoding"]) == (3, 10)
     assert list(plan.index[plan.on_gpu]) == ["training", "activations"]
