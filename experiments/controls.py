@@ -34,7 +34,8 @@ def compare(study, pair, number):
     The first group takes the place of the ReAlnets, the same network for every subject, the second that of Control.
     """
     n_seeds = len(pair[0])
-    changes = {"training": {"seeds": tuple(range(n_seeds)), "betas": (study.training.main_beta,), "shuffled": False}}
+    changes = {"training": {"seeds": tuple(range(n_seeds)), "betas": (study.training.main_beta,), "shuffled": False},
+               "inference": {"n_bootstraps": 300}}  # fmt: skip
     same = variant(study, f"controls-{n_seeds}-{number}", changes)
     for source, target in ((study.prepared, same.prepared), (study.results / "tables", same.results / "tables")):
         target.mkdir(parents=True, exist_ok=True)

@@ -75,14 +75,18 @@ class Effect(NamedTuple):
 def generalise(values, n_images, n_factors=2, level=0.95, n_draws=10_000, seed=0):
     """Mean over participants, training seeds, ... with inference that generalises over all of them and over images.
 
-        mean +- t(df) sqrt(V),   V = V_images + sum of V_f over factors,   df = V^2 / sum of V_j^2 / df_j
+        mean +- sqrt(sum over sources j of t(df_j)^2 V_j)
 
-    V_f is the variance of the marginal means of factor f over its n_f levels, divided by n_f (n_f - 1 degrees of
-    freedom); V_images the variance of the mean over resampled images (n_images - 1); df follows Satterthwaite. A factor
-    with one level has no variance: the result then holds for this level alone. The interval is conservative: noise of
-    the images is part of all variances, whose sum bounds that over all factors (Schütt et al. 2023,
-    doi:10.7554/eLife.82566). ``p_corrected`` is the share of draws of a normal distribution with the covariance of the
-    cells whose smallest p is at most that of the cell (Hothorn, Bretz & Westfall 2008, doi:10.1002/bimj.200810425).
+    The sources are the images (V_j is the variance of the mean over resampled images, df_j = n_images - 1) and each
+    factor (the variance of the marginal means of its n_f levels, divided by n_f; n_f - 1). A factor with one level has
+    no variance: the result then holds for this level alone. ``p`` is the level at which the interval ends at 0. Each
+    source has a quantile of its own, since pooled degrees of freedom (Satterthwaite) err too often with three
+    participants (chapter 11). The interval is conservative: noise of the images is part of all variances, whose sum
+    bounds that over all factors (Schütt et al. 2023, doi:10.7554/eLife.82566).
+
+    ``p_corrected`` is the share of normal draws, correlated over cells as resamples are, whose smallest p is at most
+    that of the cell (max-t; Hothorn, Bretz & Westfall 2008, doi:10.1002/bimj.200810425); what factors add is taken as
+    independent, as a few levels do not show how it is correlated.
 
     Parameters
     ----------
@@ -98,20 +102,23 @@ def generalise(values, n_images, n_factors=2, level=0.95, n_draws=10_000, seed=0
         Arrays (...).
     """
     mean, deviations, degrees = _components(values, n_images, n_factors)
-    error, df = _satterthwaite(deviations, degrees, n_images)
-    with np.errstate(divide="ignore", invalid="ignore"):
-        t = np.where(mean == 0, 0, mean / error)
-    p, half_width = 2 * stats.t.sf(abs(t), df), stats.t.ppf((1 + level) / 2, df) * error
-    rows = np.atleast_2d((np.concatenate(deviations) / np.where(error > 0, error, 1)).T).T  # (n, ..., cells)
-    rows = np.moveaxis(rows, 0, -2)
-    eigenvalues, vectors = np.linalg.eigh(np.swapaxes(rows, -1, -2) @ rows)  # of the correlations of the cells
+    variances = [np.sum(rows**2, axis=0) for rows in deviations]
+    half_width, p = _half_width(variances, degrees, 1 - level), _two_sided_p(mean, variances, degrees)
+    n_cells = mean.shape[-1] if mean.ndim else 1
+    covariance = np.zeros((*mean.shape[:-1], n_cells, n_cells))
+    if len(values) > 1:
+        rows = np.moveaxis(deviations[0].reshape(-1, *mean.shape[:-1], n_cells), 0, -2)
+        covariance = np.swapaxes(rows, -1, -2) @ rows
+    total = sum(variances).reshape(*mean.shape[:-1], n_cells)
+    covariance[..., range(n_cells), range(n_cells)] = np.where(total > 0, total, 1)
+    scale = np.sqrt(covariance[..., range(n_cells), range(n_cells)])
+    eigenvalues, vectors = np.linalg.eigh(covariance / scale[..., None] / scale[..., None, :])
     roots = vectors * np.sqrt(np.maximum(eigenvalues, 0))[..., None, :]
-    normal = np.random.default_rng(seed).standard_normal((n_draws, rows.shape[-1]))
+    normal = np.random.default_rng(seed).standard_normal((n_draws, n_cells))
     largest = abs(normal @ np.swapaxes(roots, -1, -2)).max(axis=-1)  # (..., n_draws)
     z = np.reshape(stats.norm.isf(p / 2), (*largest.shape[:-1], -1, 1))
     reached = (largest[..., None, :] >= z).sum(axis=-1).reshape(p.shape)
-    corrected = np.maximum(p, (1 + reached) / (1 + n_draws))
-    return Effect(mean, mean - half_width, mean + half_width, p, corrected)
+    return Effect(mean, mean - half_width, mean + half_width, p, np.maximum(p, (1 + reached) / (1 + n_draws)))
 
 
 def ratio(numerator, denominator, n_images, n_factors=2, level=0.95):
@@ -125,13 +132,13 @@ def ratio(numerator, denominator, n_images, n_factors=2, level=0.95):
     -------
     value, lower, upper : array (...), NaN where the denominator's interval is not above 0
     """
-    (a, deviations, degrees), (b, others, _) = (_components(v, n_images, n_factors) for v in (numerator, denominator))
-    df = np.minimum(*(_satterthwaite(parts, degrees, n_images)[1] for parts in (deviations, others)))
-    rows_a, rows_b = np.concatenate(deviations), np.concatenate(others)
-    quantile = stats.t.ppf((1 + level) / 2, df) ** 2
-    a_rows, b_rows = (a, rows_a), (b, rows_b)
-    terms = (a_rows, a_rows), (a_rows, b_rows), (b_rows, b_rows)
-    aa, ab, bb = (x * y - quantile * (dx * dy).sum(axis=0) for (x, dx), (y, dy) in terms)
+    (a, rows_a, degrees), (b, rows_b, _) = (_components(v, n_images, n_factors) for v in (numerator, denominator))
+
+    def less_noise(x, y, rows_x, rows_y):
+        products = (np.sum(dx * dy, axis=0) for dx, dy in zip(rows_x, rows_y, strict=True))
+        return x * y - _half_width(products, degrees, 1 - level, squared=True)
+
+    aa, ab, bb = less_noise(a, a, rows_a, rows_a), less_noise(a, b, rows_a, rows_b), less_noise(b, b, rows_b, rows_b)
     with np.errstate(divide="ignore", invalid="ignore"):
         root = np.sqrt(np.maximum(ab**2 - aa * bb, 0))
         found = np.stack([a / b, (ab - root) / bb, (ab + root) / bb])
@@ -161,13 +168,20 @@ def _components(values, n_images, n_factors):
     return means[0], deviations, degrees
 
 
-def _satterthwaite(deviations, degrees, n_images):
-    """Standard error of the mean (...) and its degrees of freedom (...)."""
-    parts = [np.sum(rows**2, axis=0) for rows in deviations]
-    weighted = sum(part**2 / df for part, df in zip(parts, degrees, strict=True))
-    variance = sum(parts)
-    df = np.divide(variance**2, weighted, out=np.full(np.shape(variance), float(max(degrees))), where=weighted > 0)
-    return np.sqrt(variance), df
+def _half_width(variances, degrees, alpha, squared=False):
+    """Half the width of the interval of a mean with error ``alpha``, from the variance of each source."""
+    total = sum(stats.t.isf(alpha / 2, df) ** 2 * v for v, df in zip(variances, degrees, strict=True))
+    return total if squared else np.sqrt(total)
+
+
+def _two_sided_p(mean, variances, degrees):
+    """The error at which the interval ends at 0, by bisection of its logarithm."""
+    low, high = np.full(np.shape(mean), np.log(1e-16)), np.zeros(np.shape(mean))
+    for _ in range(40):
+        middle = (low + high) / 2
+        inside = abs(mean) <= _half_width(variances, degrees, np.exp(middle))
+        low, high = np.where(inside, middle, low), np.where(inside, high, middle)
+    return np.where(np.asarray(mean) == 0, 1.0, np.exp(high))
 
 
 def cluster_test(values, n_permutations=10000, seed=0):

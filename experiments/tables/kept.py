@@ -3,6 +3,7 @@
 The names in the settings are those of the present code; module paths may be those of an older layout.
 """
 
+import hashlib
 import json
 
 import pandas as pd
@@ -12,6 +13,8 @@ from realnet.io import whole_file
 from realnet.settings import REPOSITORY
 
 KEPT = REPOSITORY / "experiments" / "results"
+#: simulation.pretraining.KEPT, which is not imported for its path: that would load torch for every table
+PRETRAINED = REPOSITORY / "simulation" / "pretrained" / "cornet_s-simulated.safetensors"
 
 #: Tables that are not named like the experiment that makes them.
 MAKERS = {"beta_sweep": "ablation"}
@@ -48,6 +51,18 @@ def load_kept(name):
         raise MissingInput(f"{path} or its .json is missing: run `{_command(name)}` first") from error
     except ValueError as error:  # pandas and json raise subclasses of it
         raise InvalidInput(f"{path} or its .json is damaged ({error}): run `{_command(name)}` again") from error
+
+
+def pretrained_digest():
+    """SHA-256 of the kept pretrained network that simulated studies start from."""
+    return hashlib.sha256(PRETRAINED.read_bytes()).hexdigest()
+
+
+def same_start(about):
+    """One sentence: did a kept run start from the pretrained network that studies start from now?"""
+    if about["settings"].get("pretrained") == pretrained_digest():
+        return "It started from the same pretrained network as this study."
+    return "It started from another pretrained network than this study, so that its numbers differ from those above."
 
 
 def made_by(about):

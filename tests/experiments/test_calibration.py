@@ -6,10 +6,11 @@ import pytest
 from mne.stats import permutation_t_test
 from scipy import stats
 
-from experiments import calibration, calibration_data
+from experiments import calibration, calibration_data, controls
 from experiments.calibration_data import draw_differences, draw_dimensions, draw_rdms, true_similarities
 from experiments.statistics import null_data
 from experiments.tables import calibration as chapter
+from experiments.tables.calibration import control_errors
 from experiments.tables.kept import load_kept
 from realnet.statistics import cluster_test
 
@@ -127,15 +128,15 @@ def test_trainings_that_differ_are_no_finding_once_seeds_are_a_factor():
 
 
 def test_dimensions_are_means_of_resampled_images_and_one_of_49_that_changes_is_found():
-    cell = {"family": "dimensions", "n_dimensions": 49, "n_images": 100, "n_subjects": 3, "n_seeds": 2,
+    cell = {"family": "dimensions", "n_dimensions": 49, "n_images": 100, "n_subjects": 3, "n_seeds": 3,
             "subject_sd": 0.0, "seed_sd": 0.0, "effect": 3.0}  # fmt: skip
     values = draw_dimensions(cell, np.random.default_rng(0), 400)
-    assert values.shape == (401, 49, 3, 2)
+    assert values.shape == (401, 49, 3, 3)
     np.testing.assert_allclose(values[0, :, 0, 0], np.r_[3, np.zeros(48)], atol=0.5)
     np.testing.assert_allclose(values[1:, :, 0, 0].std(axis=0), np.sqrt(1.25 / 100), rtol=0.3)
     differ = draw_dimensions(cell | {"seed_sd": 5.0, "n_dimensions": 2000}, np.random.default_rng(0), 1)[0]
     np.testing.assert_allclose(np.std(differ[:, 0, 0] - differ[:, 0, 1]), 5 * np.sqrt(2), rtol=0.05)
-    rows = by_test(calibration.run_cell(cell | {"effect": 0.8}, sets=20, bootstraps=100))
+    rows = by_test(calibration.run_cell(cell | {"effect": 1.2}, sets=20, bootstraps=100))
     power = {key[0]: row["value"] for key, row in rows.items()}
     assert power["generalise, corrected"] >= 0.9
     # with 100 resamples the smallest p, corrected over 49 dimensions, is 49 * 2 / 101
@@ -187,3 +188,17 @@ def test_what_is_found_in_simulated_data_is_counted_apart_for_planted_and_not():
     assert found.loc[("dimension", "realnet"), "cases"].item() == 12
     assert list(found.planted)[:2] == [True, True] and set(found.simulations) == {2}
     assert set(load_kept("truth")[0].model) == {"realnet", "shuffled"}
+
+
+def test_pairs_of_controls_share_no_seed_within_an_order():
+    pairs = controls.draw_pairs(12, 6, 2, np.random.default_rng(0))
+    assert pairs.shape == (6, 2, 2)
+    assert all(len(set(pair.ravel())) == 4 for pair in pairs) and sorted(pairs[:3].ravel()) == list(range(12))
+
+
+def test_errors_of_controls_are_shares_per_test_beside_their_limit():
+    rows = [{"n_seeds": 3, "pair": p, "test": "a", "part": part, "found": p == 0 and part == "x"}
+            for p in range(20) for part in ("x", "y")]  # fmt: skip
+    (row,) = control_errors(pd.DataFrame(rows)).to_dict("records")
+    assert (row["found"], row["cases"], row["share"], row["worst part"]) == (1, 40, 1 / 40, 1 / 20)
+    assert row["limit"] == pytest.approx(0.05 + 2 * np.sqrt(0.05 * 0.95 / 20)) and row["holds"]

@@ -6,8 +6,9 @@ import pytest
 from scipy import stats
 
 from experiments.tables.beta_sweep import KEPT_CURVES, kept_curve, slopes
-from experiments.tables.kept import load_kept, made_by
+from experiments.tables.kept import PRETRAINED, load_kept, made_by, pretrained_digest, same_start
 from realnet.errors import MissingInput
+from simulation.pretraining import KEPT
 
 
 def _sweep(effect):
@@ -61,3 +62,10 @@ def test_the_kept_sweep_has_all_betas_and_at_least_three_seeds():
     assert (trained.groupby(["model", "beta"]).seed.nunique() >= 3).all()
     assert (trained[trained.beta > 0].groupby("beta").trained_on.nunique() == 3).all()
     assert about["machine"]["commit"] in made_by(about)
+
+
+def test_a_kept_run_says_whether_it_started_from_the_present_pretrained_network():
+    assert PRETRAINED == KEPT
+    assert same_start({"settings": {"pretrained": pretrained_digest()}}).startswith("It started from the same")
+    for settings in ({}, {"pretrained": "0" * 64}):
+        assert "another pretrained network" in same_start({"settings": settings})
