@@ -33,7 +33,7 @@ def study(tmp_path_factory):
     def noisy(name, noise, *lead):
         return correlation_rdm(truth[name] + noise * rng.normal(size=(*lead, *truth[name].shape)))
 
-    noises = {"cornet": 1.0, "control": 1.0, "realnet": 0.3, "shuffled": 4.0}
+    noises = {"cornet": 0.7, "control": 0.7, "realnet": 0.3, "shuffled": 4.0}
     for network in study.networks():
         rdms = {
             name: labelled(noisy(name, noises[network.model], len(LAYERS)), ids[name], ("layer",), layer=list(LAYERS))
@@ -51,7 +51,7 @@ def study(tmp_path_factory):
     save_table(study, "reliability", reliable.assign(metric="rdm_reliability"))
     save_prepared(study, "horikawa2017_rdms", {"natural": fmri["natural"]})
     eeg = labelled(
-        noisy("things", 1.0, 4, 5), ids["things"], ("subject", "time"),
+        noisy("things", 0.4, 4, 5), ids["things"], ("subject", "time"),
         subject=[f"sub-{i:02d}" for i in range(1, 5)], time=[0.0, 0.01, 0.02, 0.03, 0.04],
     )  # fmt: skip
     save_prepared(study, "things_eeg2_rdms", {"things": eeg})
