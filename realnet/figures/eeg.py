@@ -115,6 +115,7 @@ def plot_eeg_improvement(table):
         panel.axhline(0, **style.ZERO)
         panel.set(title=f"Layer {layer}", xlim=(rows.time.min() - 5, rows.time.max() + 5))
     means = rows[rows.subject == "mean"]
-    axes[0].set_ylim(*(np.nanquantile(means[name], end) for name, end in (("lower", 0.02), ("upper", 0.98))))
+    if means.value.notna().any():  # wide intervals at single times would flatten the lines
+        axes[0].set_ylim(*(np.nanquantile(means[name], end) for name, end in (("lower", 0.02), ("upper", 0.98))))
     handles = style.keys(styles, "ReAlnet {}", markersize=4)
     return style.legend_below(figure, handles + [GAP_KEY] * bool(means.value.isna().any()))

@@ -62,6 +62,11 @@ def test_eeg_improvement_is_a_mean_with_its_interval_and_dots_with_gaps_where_th
     assert not any("Shuffled" in text for text in legend_texts(figure))  # the paper's figure has its two references
 
 
+def test_eeg_improvement_is_drawn_where_every_ratio_is_missing(tables):
+    missing = tables.eeg.query("metric == 'improvement'").assign(value=np.nan, lower=np.nan, upper=np.nan)
+    assert "Gap: reference not above 0" in legend_texts(figures.plot_eeg_improvement(missing))
+
+
 def test_decoding_shows_each_subject_and_their_mean(rng):
     rdms = xr.DataArray(rng.random((4, 20, 6)), dims=("subject", "time", "pair"), coords={"time": 0.01 * np.arange(20)})
     axes = figures.plot_decoding(rdms).axes[0]
