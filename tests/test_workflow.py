@@ -218,7 +218,7 @@ def test_two_trainings_run_at_once_each_on_a_gpu_of_its_own(repository, restore,
     restore("notebooks/02_training.ipynb")
     meet = f"""import os, time
 seen, end = Path({str(tmp_path)!r}), time.monotonic() + 120
-(seen / f"{{stem}}.gpu").write_text(os.environ["CUDA_VISIBLE_DEVICES"])
+(seen / f"{{network}}.gpu").write_text(os.environ["CUDA_VISIBLE_DEVICES"])
 while len(list(seen.glob("*.gpu"))) < 2:  # until a second training is there
     assert time.monotonic() < end
     time.sleep(0.1)"""
