@@ -11,11 +11,12 @@ import numpy as np
 import pandas as pd
 from tqdm import tqdm
 
-from experiments.simulated_studies import parse_arguments, prepare, simulated_study, train, variant
+from experiments.simulated_studies import parse_arguments, prepare, share_prepared, simulated_study, train, variant
 from experiments.tables.kept import keep
 from realnet.analyses.dimensions import dimension_table
 from realnet.analyses.eeg import eeg_table
 from realnet.analyses.fmri import fmri_table
+from realnet.io import table_path
 from realnet.settings import Network
 
 LEVEL = 0.05
@@ -37,10 +38,8 @@ def compare(study, pair, number):
     changes = {"training": {"seeds": tuple(range(n_seeds)), "betas": (study.training.main_beta,), "shuffled": False},
                "inference": {"n_bootstraps": 300}}  # fmt: skip
     same = variant(study, f"controls-{n_seeds}-{number}", changes)
-    for source, target in ((study.prepared, same.prepared), (study.results / "tables", same.results / "tables")):
-        target.mkdir(parents=True, exist_ok=True)
-        for path in source.glob("*.*"):
-            _link(path, target / path.name)
+    share_prepared(same, study)
+    _link(table_path(study, "reliability"), table_path(same, "reliability"))
     networks = same.networks()
     for network in networks:
         group = {"control": pair[1], "realnet": pair[0]}.get(network.model)

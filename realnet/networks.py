@@ -65,7 +65,7 @@ def train_network(study, network, progress=True):
     pretrained = load_pretrained(study)
     if network.model == "cornet":
         return pretrained, pd.DataFrame(columns=["epoch", "split", "metric", "value"])
-    pairs, subject = [], network.subject or study.fmri.subjects[0]
+    pairs, subject = [], study.target_subject(network)
     for name, array in (("training", "components"), ("natural", "test_components")):
         targets = load_prepared(study, f"targets_sub-{subject:02d}", array)
         stimulus, images = load_stimuli(study, name)

@@ -150,6 +150,10 @@ class Study(Settings):
         """The networks of the main figures: CORnet, Control, and ReAlnet and shuffled ones at the main beta."""
         return [n for n in self.networks() if not n.subject or n.beta == self.training.main_beta]
 
+    def target_subject(self, network):
+        """The subject (int) whose responses a network is given; the first one for Control, which ignores them."""
+        return network.subject or self.fmri.subjects[0]
+
     def find_network(self, stem):
         """The network whose files have this stem; `InvalidInput` names those that the study has."""
         for network in self.networks():

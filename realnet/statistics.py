@@ -72,14 +72,14 @@ class Effect(NamedTuple):
     p_corrected: np.ndarray  # family-wise, for all cells along the last axis
 
 
-def generalise(values, n_images, n_factors=2, level=0.95, n_draws=10_000, seed=0):
+def generalise(values, n_images=None, n_factors=2, level=0.95, n_draws=10_000, seed=0):
     """Mean over participants, training seeds, ... with inference that generalises over all of them and over images.
 
         mean +- sqrt(sum over sources j of t(df_j)^2 V_j)
 
     The sources are the images (V_j is the variance of the mean over resampled images, df_j = n_images - 1) and each
     factor (the variance of the marginal means of its n_f levels, divided by n_f; n_f - 1). A factor with one level has
-    no variance: the result then holds for this level alone. ``p`` is the level at which the interval ends at 0. Each
+    no variance: the result then holds for this level alone. The interval of level 1 - ``p`` ends at 0. Each
     source has a quantile of its own, since pooled degrees of freedom (Satterthwaite) err too often with three
     participants (chapter 11). The interval is conservative: noise of the images is part of all variances, whose sum
     bounds that over all factors (Schütt et al. 2023, doi:10.7554/eLife.82566).
@@ -93,7 +93,7 @@ def generalise(values, n_images, n_factors=2, level=0.95, n_draws=10_000, seed=0
     values : array (1 + n_bootstraps, ..., *factors)
         Values on all images, followed by those on resampled images (none: images are not generalised over). The last
         ``n_factors`` axes are the levels of each factor.
-    n_images, n_factors : int
+    n_images, n_factors : int; ``n_images`` is needed where there are resampled images
     level, n_draws, seed : float, int, int
 
     Returns
@@ -103,7 +103,7 @@ def generalise(values, n_images, n_factors=2, level=0.95, n_draws=10_000, seed=0
     """
     mean, deviations, degrees = _components(values, n_images, n_factors)
     variances = [np.sum(rows**2, axis=0) for rows in deviations]
-    half_width, p = _half_width(variances, degrees, 1 - level), _two_sided_p(mean, variances, degrees)
+    half_width, p = np.sqrt(_noise(variances, degrees, 1 - level)), _two_sided_p(mean, variances, degrees)
     n_cells = mean.shape[-1] if mean.ndim else 1
     covariance = np.zeros((*mean.shape[:-1], n_cells, n_cells))
     if len(values) > 1:
@@ -136,7 +136,7 @@ def ratio(numerator, denominator, n_images, n_factors=2, level=0.95):
 
     def less_noise(x, y, rows_x, rows_y):
         products = (np.sum(dx * dy, axis=0) for dx, dy in zip(rows_x, rows_y, strict=True))
-        return x * y - _half_width(products, degrees, 1 - level, squared=True)
+        return x * y - _noise(products, degrees, 1 - level)
 
     aa, ab, bb = less_noise(a, a, rows_a, rows_a), less_noise(a, b, rows_a, rows_b), less_noise(b, b, rows_b, rows_b)
     with np.errstate(divide="ignore", invalid="ignore"):
@@ -168,10 +168,9 @@ def _components(values, n_images, n_factors):
     return means[0], deviations, degrees
 
 
-def _half_width(variances, degrees, alpha, squared=False):
-    """Half the width of the interval of a mean with error ``alpha``, from the variance of each source."""
-    total = sum(stats.t.isf(alpha / 2, df) ** 2 * v for v, df in zip(variances, degrees, strict=True))
-    return total if squared else np.sqrt(total)
+def _noise(variances, degrees, alpha):
+    """Square of half the width of the interval of a mean with error ``alpha``, from the variance of each source."""
+    return sum(stats.t.isf(alpha / 2, df) ** 2 * v for v, df in zip(variances, degrees, strict=True))
 
 
 def _two_sided_p(mean, variances, degrees):
@@ -179,7 +178,7 @@ def _two_sided_p(mean, variances, degrees):
     low, high = np.full(np.shape(mean), np.log(1e-16)), np.zeros(np.shape(mean))
     for _ in range(40):
         middle = (low + high) / 2
-        inside = abs(mean) <= _half_width(variances, degrees, np.exp(middle))
+        inside = mean**2 <= _noise(variances, degrees, np.exp(middle))
         low, high = np.where(inside, middle, low), np.where(inside, high, middle)
     return np.where(np.asarray(mean) == 0, 1.0, np.exp(high))
 

@@ -8,7 +8,7 @@ from realnet.similarity import compare_rdms, noise_ceiling
 from realnet.statistics import bootstrap_similarities
 
 KINDS = ("cornet", "control", "realnet", "shuffled", "shuffled_within")
-REFERENCES = ("cornet", "control", "shuffled", "shuffled_within")  # networks that ReAlnet is compared with
+REFERENCES = KINDS[:2]  # those of the paper; ReAlnet is compared with the other kinds as well
 BEST, CROSSVALIDATED = "best", "cross-validated"  # ``layer``: chosen on the same images, or on other images
 
 
@@ -18,10 +18,15 @@ def kinds_of(networks):
 
 
 def comparisons(networks):
-    """Pairs (model, reference): ReAlnet with each other kind, networks trained on shuffled pairs with the first two."""
-    kinds = kinds_of(networks)
-    pairs = [("realnet", kind) for kind in kinds if kind != "realnet" and "realnet" in kinds]
-    return pairs + [(kind, reference) for kind in kinds[2:] if kind != "realnet" for reference in kinds[:2]]
+    """Pairs (model, reference): ReAlnet with each other kind, shuffled networks with CORnet and Control."""
+    others = [kind for kind in kinds_of(networks) if kind != "realnet"]
+    shuffled = [kind for kind in others if kind not in REFERENCES]
+    return [("realnet", kind) for kind in others] + [(kind, reference) for kind in shuffled for reference in REFERENCES]
+
+
+def training_subjects(networks):
+    """Names of the subjects that networks are trained on, in the order of :func:`network_grid`: list of str."""
+    return list({n.subject: n.trained_on for n in sorted(networks, key=lambda n: n.subject) if n.subject}.values())
 
 
 def network_grid(networks, model, beta=None):

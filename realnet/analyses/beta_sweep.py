@@ -3,7 +3,7 @@
 import numpy as np
 import pandas as pd
 
-from realnet.analyses import REFERENCES, effect_rows, network_grid
+from realnet.analyses import REFERENCES, effect_rows, network_grid, training_subjects
 from realnet.analyses.fmri import fmri_differences
 from realnet.io import load_model_rdms, load_prepared
 from realnet.similarity import compare_rdms
@@ -11,7 +11,7 @@ from realnet.statistics import generalise
 
 
 def at_beta(study, beta):
-    """The study with ``beta`` as the one of its main figures, and the networks that were trained with it."""
+    """The study with ``beta`` as the one of its main figures and the seeds that were trained with it."""
     training = study.training
     seeds = training.seeds if beta == training.main_beta else training.seeds[:1]
     changes = {"main_beta": beta, "seeds": seeds, "shuffled": False, "shuffled_within": False}
@@ -50,14 +50,14 @@ def _eeg_rows(study, networks):
     models = load_model_rdms(study, "things", networks)
     rho = compare_rdms(models, load_prepared(study, "things_eeg2_rdms", "things")).mean("time")
     values, rows = rho.transpose("network", "layer", "subject").values, []
-    grids = {model: network_grid(networks, model) for model in ("realnet", *REFERENCES[:2])}
-    trained = [*sorted({n.trained_on for n in networks if n.subject}), "mean"]
+    grids = {model: network_grid(networks, model) for model in ("realnet", *REFERENCES)}
+    trained = [*training_subjects(networks), "mean"]
     curves = {"curve": [f"EEG, layer {layer}" for layer in rho.layer.values]}
-    for reference in REFERENCES[:2]:
+    for reference in REFERENCES:
         difference = values[grids["realnet"]] - values[grids[reference]]  # (trained_on, seed, layer, EEG subject)
         for i, name in enumerate(trained):
             part = difference if name == "mean" else difference[i : i + 1]
-            effect = generalise(np.moveaxis(part, 2, 0)[None], n_images=2, n_factors=3, level=study.inference.level)
+            effect = generalise(np.moveaxis(part, 2, 0)[None], n_factors=3, level=study.inference.level)
             about = {"model": "realnet", "reference": reference, "trained_on": name, "subject": "mean"}
             rows += effect_rows(effect, curves, **about, metric="difference")
     return pd.DataFrame(rows).assign(dataset="things_eeg2", stimulus_set="things", beta=study.training.main_beta)

@@ -40,7 +40,7 @@ def eeg_table(study, networks):
     values, n_images = resampled_similarities(models, brains.transpose("subject", "time", "pair"), inference)
     options = {"n_images": n_images, "n_factors": 3, "level": inference.level}
     times, subjects = brains.time.values.astype(float).tolist(), brains.subject.values.astype(str).tolist()
-    rows = []
+    rows, n_seeds = [], network_grid(networks, "realnet").shape[1]
     for i, layer in enumerate(models.layer.values.astype(str)):
         # (1 + n_bootstraps, time, EEG subject, trained_on, seed)
         kinds = {m: values[:, network_grid(networks, m), i].transpose(0, 4, 3, 1, 2) for m in kinds_of(networks)}
@@ -49,12 +49,10 @@ def eeg_table(study, networks):
             mean = {"model": model, "reference": reference, "layer": layer, "subject": "mean", "trained_on": "mean"}
             differences = effect_rows(generalise(new - old, **options), {"time": times}, **mean, metric="difference")
             paired = (new - old)[0].mean(axis=(-1, -2)).T  # (EEG subject, time)
-            p = (
-                cluster_test(paired, inference.n_permutations, inference.seed)
-                if len(paired) > 1
-                else [np.nan] * len(times)
-            )
-            rows += [row | {"p_cluster": value} for row, value in zip(differences, p, strict=True)]
+            p_cluster = [np.nan] * len(times)
+            if len(paired) > 1:
+                p_cluster = cluster_test(paired, inference.n_permutations, inference.seed)
+            rows += [row | {"p_cluster": p} for row, p in zip(differences, p_cluster, strict=True)]
             window = (new - old).mean(axis=1)
             rows += effect_rows(generalise(window, **options), {}, **mean, metric="window_difference")
             if model != "realnet":
@@ -65,9 +63,8 @@ def eeg_table(study, networks):
             clear = (base.value > 0) & (base.p_corrected < 1 - inference.level)
             for s, subject in enumerate([*subjects, "mean"]):
                 one = slice(None) if subject == "mean" else slice(s, s + 1)
-                gain = [
-                    np.where(clear, part, np.nan) for part in ratio((new - old)[:, :, one], old[:, :, one], **options)
-                ]
+                gain = ratio((new - old)[:, :, one], old[:, :, one], **options)
+                gain = [np.where(clear, part, np.nan) for part in gain]
                 rows += effect_rows(gain, {"time": times}, **mean | {"subject": subject}, metric="improvement")
-    rows = pd.DataFrame(rows).assign(**about, beta=study.training.main_beta, n_seeds=new.shape[-1])
+    rows = pd.DataFrame(rows).assign(**about, beta=study.training.main_beta, n_seeds=n_seeds)
     return pd.concat([table, rows], ignore_index=True)

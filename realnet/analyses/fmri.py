@@ -20,6 +20,7 @@ from realnet.analyses import (
     network_grid,
     resampled_similarities,
     tidy,
+    training_subjects,
 )
 from realnet.io import load_model_rdms, load_prepared, load_table
 from realnet.similarity import compare_rdms, crossvalidated_best_layer
@@ -98,7 +99,7 @@ def fmri_differences(study, dataset, stimulus_set, brains, networks, within):
     subjects, level = brains.subject.values.astype(str).tolist(), study.inference.level
     layers, rois = ([*axis.values.astype(str).tolist(), "mean"] for axis in (models.layer, brains.roi))
     grids = {model: network_grid(networks, model) for model in kinds_of(networks)}
-    trained = sorted({n.trained_on for n in networks if n.subject})
+    trained = training_subjects(networks)
     n_seeds = grids["realnet"].shape[1]
     places = _places(trained, subjects, within)
 

@@ -37,9 +37,8 @@ def summary_table(study):
         eeg, dimensions = load_table(study, "eeg"), load_table(study, "object_dimensions")
         for layer, part in eeg.groupby("layer"):
             means = part[part.metric.isin(["window_difference", "share"])]
-            rows += _rows(
-                means, part[part.metric == "difference"], "eeg" if layer == "IT" else f"eeg, {layer}", "times"
-            )
+            question = "eeg" if layer == "IT" else f"eeg, {layer}"
+            rows += _rows(means, part[part.metric == "difference"], question, "times")
         rows += _dimensions(dimensions)
     return pd.DataFrame(rows)
 

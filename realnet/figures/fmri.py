@@ -228,10 +228,8 @@ def plot_layer_differences(table, title=None):
     """
     rows = style.select(table, "plot_layer_differences", ("trained_on", "layer", "lower", "upper", "p"),
                         metric="layer_difference", roi="mean", model="realnet")  # fmt: skip
-    layers, subjects = (
-        style.ordered(rows.layer, style.LAYERS),
-        subject_styles(sorted(set(rows.trained_on), key=lambda name: (name == "mean", name))),
-    )
+    layers, last = style.ordered(rows.layer, style.LAYERS), ["mean"] * ("mean" in set(rows.trained_on))
+    subjects = subject_styles(sorted(set(rows.trained_on) - {"mean"}) + last)
     references, height = style.styles_in(rows.reference, style.REFERENCES), 0.45 * len(layers) + 1.3
     figure, axes = style.panel_grid(len(references), 3, height, DIFFERENCE, "Layer", extra=0, sharex=True, sharey=True)
     for panel, (reference, look) in zip(axes, references.items(), strict=True):

@@ -4,11 +4,12 @@ import numpy as np
 import pytest
 from scipy.stats import rankdata, spearmanr
 
-from realnet.analyses import fmri
+from realnet.analyses import fmri, network_grid, training_subjects
 from realnet.analyses.fmri import fmri_differences, own_subject, similarity_table
 from realnet.cornet import LAYERS
 from realnet.io import COLUMNS, load_model_rdms, load_prepared, load_table, save_table
 from realnet.rdm import correlation_rdm
+from realnet.settings import Network
 from realnet.similarity import compare_rdms
 from realnet.statistics import bootstrap_similarities, generalise
 
@@ -180,6 +181,13 @@ def test_the_tables_contain_all_sets_of_the_own_subjects_and_natural_images_of_o
     assert set(across.stimulus_set) == {"natural"} and set(across.dataset) == {"horikawa2017"}
     for table in (within, across):
         assert set(table.metric) == {"rho", "difference", "improvement", "layer_difference", "share"}
+
+
+def test_names_and_positions_of_training_subjects_have_one_order_beyond_99_subjects():
+    networks = [Network("cornet", 0, 0, 0), Network("control", 0, 0, 0)]
+    networks += [Network("realnet", subject, 40, 0) for subject in (100, 11, 2)]  # "sub-100" sorts before "sub-11"
+    positions = network_grid(networks, "realnet")[:, 0]
+    assert training_subjects(networks) == [networks[i].trained_on for i in positions] == ["sub-02", "sub-11", "sub-100"]
 
 
 def test_own_subject_keeps_cornet_and_the_networks_trained_on_the_subject(similarities):
