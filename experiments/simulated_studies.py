@@ -88,7 +88,7 @@ def _prepare(study, name, make):
 def _other_subjects(study):
     """The RDMs of the other participants, images in the order of those that networks are trained on."""
     order = stimulus_ids(load_prepared(study, "shen2019_rdms", "natural"))
-    return select_stimuli(responses.compute_horikawa2017_rdms(study), order)
+    return select_stimuli(responses.compute_fmri_rdms(study, "natural", "horikawa2017"), order)
 
 
 def share_prepared(study, base):

@@ -122,9 +122,7 @@ def compute_activations(network, images, layers=LAYERS, batch_size=50, device="a
 def compute_model_rdms(network, images, stimulus, layers=LAYERS, batch_size=50, device="auto"):
     """RDM of every layer: 1 - Pearson between the activations to each two images (paper, Methods).
 
-    Returns
-    -------
-    DataArray (layer, pair), with the stimulus ids of each pair
+    Returns a DataArray (layer, pair), with the stimulus ids of each pair
     """
     activations = compute_activations(network, images, layers, batch_size, device)
     rdms = np.stack([correlation_rdm(activations.pop(layer)) for layer in layers])

@@ -30,6 +30,7 @@ MAKERS = {
     "fmri_within_subject": "03_fmri_within_subject", "fmri_across_subjects": "04_fmri_across_subjects",
     "eeg": "05_eeg", "object_dimensions": "06_object_dimensions", "behavior": "07_behavior",
     "beta_sweep": "08_beta_sweep", "objects92": "10_objects92", "paper": "13_paper_beside_ours", "summary": "index",
+    "baselines": "03b_baselines",
 }  # fmt: skip
 
 
@@ -88,15 +89,7 @@ def warn_if_settings_differ(study, notebook, path, stored):
 
 
 def save_arrays(path, arrays, attributes=None):
-    """Write named arrays into one netCDF file, one group each.
-
-    Parameters
-    ----------
-    path : path
-    arrays : dict name -> DataArray
-    attributes : dict, optional
-        Attributes of the file, as :func:`made_with` gives them.
-    """
+    """Write named arrays (dict name -> DataArray) into one netCDF file, one group each, with ``attributes`` (dict)."""
     with whole_file(path) as temporary:
         for i, (name, array) in enumerate(arrays.items()):
             dataset = array.to_dataset(name="array")
@@ -106,23 +99,10 @@ def save_arrays(path, arrays, attributes=None):
 
 
 def load_array(path, name, notebook, study=None):
-    """Read one array that :func:`save_arrays` wrote.
+    """Read one array that :func:`save_arrays` wrote: DataArray.
 
-    Parameters
-    ----------
-    path, name, notebook : path, str, str
-        The file, the array, and the notebook that writes the file.
-    study : realnet.settings.Study, optional
-        Its settings are compared with those stored in the file.
-
-    Returns
-    -------
-    DataArray
-
-    Raises
-    ------
-    MissingInput, InvalidInput
-        There is no such file, or it is damaged; the message names the notebook to run.
+    ``notebook`` writes the file; the settings of ``study``, if given, are compared with those stored in it. Raises
+    `MissingInput` or `InvalidInput`, naming the notebook to run, where there is no such file or it is damaged.
     """
     if not Path(path).is_file():
         raise MissingInput(f"{path} is missing: run notebooks/{notebook}.ipynb (or `make study`) first")
@@ -131,9 +111,8 @@ def load_array(path, name, notebook, study=None):
         with h5py.File(path) as file:
             stored = file.attrs.get("settings")
     except (OSError, KeyError, ValueError) as error:
-        raise InvalidInput(
-            f"{path} has no readable array {name!r} ({error}): run notebooks/{notebook}.ipynb again"
-        ) from error
+        what = f"{path} has no readable array {name!r} ({error})"
+        raise InvalidInput(f"{what}: run notebooks/{notebook}.ipynb again") from error
     if study is not None:
         warn_if_settings_differ(study, notebook, path, stored)
     return array
@@ -166,19 +145,9 @@ def save_model_rdms(study, network, rdms):
 
 
 def load_model_rdms(study, stimulus_set, networks=None):
-    """Read the RDMs of several networks for one set of images.
+    """Read the RDMs of several networks (default: all of the study) for one set of images.
 
-    Parameters
-    ----------
-    study : realnet.settings.Study
-    stimulus_set : str
-    networks : sequence of realnet.settings.Network, optional
-        Default: all networks of the study.
-
-    Returns
-    -------
-    DataArray (network, layer, pair)
-        ``network`` is the stem of its files.
+    Returns a DataArray (network, layer, pair), where ``network`` is the stem of its files.
     """
     networks = list(networks or study.networks())
     rdms = [load_array(_model_rdms_path(study, n), stimulus_set, "02_training", study) for n in networks]
@@ -191,19 +160,9 @@ def table_path(study, name):
 
 
 def save_table(study, name, table):
-    """Write a tidy table to ``results/<study>/tables/<name>.csv``, the common columns first.
+    """Write a tidy table to ``results/<study>/tables/<name>.csv``, the common columns first; returns it as written.
 
-    Parameters
-    ----------
-    study : realnet.settings.Study
-    name : str
-        A key of :data:`MAKERS`, or ``training/<stem>``.
-    table : DataFrame
-
-    Returns
-    -------
-    DataFrame
-        As written.
+    ``name``: a key of :data:`MAKERS`, or ``training/<stem>``.
     """
     table = table.assign(study=study.name)
     table = table.reindex(columns=COLUMNS + [column for column in table.columns if column not in COLUMNS])
@@ -217,13 +176,7 @@ def save_table(study, name, table):
 
 
 def load_table(study, name):
-    """Read the tidy table ``name``: DataFrame.
-
-    Raises
-    ------
-    MissingInput
-        There is no such table; the message names the notebook to run.
-    """
+    """Read the tidy table ``name``: DataFrame; `MissingInput` names the notebook to run where there is none."""
     path, notebook = table_path(study, name), MAKERS.get(name.split("/")[0])
     if not path.is_file():
         cure = f"run notebooks/{notebook}.ipynb (or `make study`) first" if notebook else "no notebook writes it"

@@ -28,9 +28,7 @@ def load_pretrained(study):
 def stimulus_list(study):
     """The images of a study, in the order of the responses to them.
 
-    Returns
-    -------
-    DataFrame ``stimulus_set`` (``training natural ... things``) ``stimulus path`` (relative to the project)
+    Returns a DataFrame ``stimulus_set`` (``training natural ... things``) ``stimulus path`` (relative to the project)
     """
     path = study.prepared / "stimuli.csv"
     if not path.is_file():
@@ -94,9 +92,7 @@ def _shuffle(stimulus, network):
 def save_network(study, network, model, history):
     """Write the weights of a network, its training history, and its RDMs for every image set of the study.
 
-    Returns
-    -------
-    dict stimulus set -> DataArray (layer, pair)
+    Returns dict stimulus set -> DataArray (layer, pair)
     """
     device = pick_device(study.training.device)
     about = made_with(study, "02_training") | network.columns | {"device": device_name(device)}

@@ -6,7 +6,7 @@ An RDM is condensed: the upper triangle row by row, as `scipy.spatial.distance.s
 
 import numpy as np
 import xarray as xr
-from scipy.spatial.distance import squareform
+from scipy.spatial.distance import pdist, squareform
 
 from realnet.errors import InvalidInput
 
@@ -40,17 +40,24 @@ def correlation_rdm(patterns, *, block=4096, dtype="float64"):
     return rdm
 
 
-def difference_rdm(values):
-    """RDM of an object dimension: absolute difference of the values of every two stimuli, ``d_ij = |v_i - v_j|``.
+def crossnobis_rdm(patterns):
+    """Cross-validated squared distances of noise-normalised patterns, on average 0 for equal responses (Walther et al.
+    2016, doi:10.1016/j.neuroimage.2015.12.012); array (n_repeats, n_stimuli, n_features) -> (n_pairs,).
 
-    Parameters
-    ----------
-    values : array (..., n_stimuli)
+        d_ij = mean over pairs of different repeats m, k of (x_i - x_j)_m . (x_i - x_j)_k / n_features
 
-    Returns
-    -------
-    array (..., n_pairs), in the unit of the values
+    Each feature is divided by the SD of its residuals from the mean over repeats. Their full covariance is not used:
+    estimated from the same repeats, it makes d_ij of equal responses positive where features are many.
     """
+    n = len(patterns)
+    variance = np.sum((patterns - patterns.mean(axis=0)) ** 2, axis=(0, 1)) / ((n - 1) * patterns.shape[1])
+    patterns = patterns / np.sqrt(np.where(variance > 0, variance, 1))  # a constant feature adds nothing
+    within = sum(pdist(repeat, "sqeuclidean") for repeat in patterns)
+    return (n**2 * pdist(patterns.mean(axis=0), "sqeuclidean") - within) / (n * (n - 1) * patterns.shape[-1])
+
+
+def difference_rdm(values):
+    """RDM of an object dimension, (..., n_stimuli) -> (..., n_pairs): ``d_ij = |v_i - v_j|``, in the values' unit."""
     values = np.asarray(values, dtype=float)
     first, second = np.triu_indices(values.shape[-1], 1)
     return np.abs(values[..., first] - values[..., second])
@@ -72,16 +79,9 @@ def count_stimuli(n_pairs):
 
 
 def pairs_among(n_stimuli, stimuli):
-    """Positions of the pairs among some stimuli in a condensed RDM.
+    """Positions in a condensed RDM of ``n_stimuli`` of the pairs among some (two or more row numbers, each once).
 
-    Parameters
-    ----------
-    n_stimuli, stimuli : int, sequence of int
-        Stimuli of the RDM, and the row numbers of some: two or more, each once.
-
-    Returns
-    -------
-    array of int, condensed in the order of ``stimuli``
+    Returns array of int, condensed in the order of ``stimuli``.
     """
     stimuli = np.asarray(stimuli, dtype=int)
     if len(np.unique(stimuli)) < max(len(stimuli), 2) or stimuli.min() < 0 or stimuli.max() >= n_stimuli:

@@ -11,8 +11,15 @@ from realnet.datasets import horikawa2017, things_dimensions, things_eeg2
 from realnet.datasets.readiness import TRAINING_FMRI
 from realnet.decoding import decoding_rdm
 from realnet.errors import InvalidInput
-from realnet.rdm import correlation_rdm, difference_rdm, labelled
+from realnet.rdm import correlation_rdm, crossnobis_rdm, difference_rdm, labelled
 from realnet.similarity import compare_rdms
+
+
+def load_fmri(study, subject, stimulus_set, dataset=None, trials=False):
+    """Responses of one subject, mean over repeats or ``trials``, from the training fMRI or from ``horikawa2017``."""
+    dataset = dataset or study.fmri.dataset
+    reader, sets = (horikawa2017, ()) if dataset == "horikawa2017" else (TRAINING_FMRI[dataset], (stimulus_set,))
+    return (reader.load_trials if trials else reader.load)(study.raw_folder(dataset), subject, *sets)
 
 
 def compute_targets(study, subject):
@@ -30,8 +37,7 @@ def compute_targets(study, subject):
         ``components`` (stimulus, component); ``test_components`` (test_stimulus, component), the natural test images.
     """
     settings = study.fmri
-    reader, root = TRAINING_FMRI[settings.dataset], study.raw_folder(settings.dataset)
-    training, test = reader.load(root, subject, "training"), reader.load(root, subject, "natural")
+    training, test = (load_fmri(study, subject, name) for name in ("training", "natural"))
     check_same_voxels(training, test)
     voxels = _roi_masks(training, settings.training_rois).any(axis=0)
     responses = [data.responses.values[:, voxels] for data in (training, test)]
@@ -86,41 +92,38 @@ def check_same_voxels(a, b):
         raise InvalidInput(f"{expected}, but number, ROIs or positions differ: use files of one generation")
 
 
-def compute_roi_rdms(data, rois):
-    """RDM of each region: 1 - Pearson between the mean response patterns of every two images (paper, Methods).
+def compute_roi_rdms(data, rois, distance="correlation"):
+    """RDM of each region from the response patterns of every two images: DataArray (roi, pair).
 
-    Parameters
-    ----------
-    data, rois : Dataset as the fMRI readers return, sequence of str
-
-    Returns
-    -------
-    DataArray (roi, pair)
+    ``distance``: ``correlation``, 1 - Pearson between mean patterns (``data`` as ``load`` of the fMRI readers returns;
+    paper, Methods), or ``crossnobis``, :func:`realnet.rdm.crossnobis_rdm` over repeats (as ``load_trials`` returns).
     """
-    rdms = np.stack([correlation_rdm(data.responses.values[:, mask]) for mask in _roi_masks(data, rois)])
-    return labelled(rdms, data.stimulus.values, dims=("roi",), roi=list(rois))
+    values, names, rdm, masks = data.responses.values, data.stimulus.values, correlation_rdm, _roi_masks(data, rois)
+    if distance == "crossnobis":
+        names, which, counts = np.unique(names, return_inverse=True, return_counts=True)
+        if counts.min() < 2:
+            what = f"crossnobis needs two repeats of every image, but {names[counts.argmin()]} has one"
+            raise InvalidInput(f"{data.attrs.get('file', 'trials')}: {what}: set fmri.distance to correlation")
+        order = np.argsort(which, kind="stable")  # repeats of an image follow each other, in the order of the runs
+        first = np.cumsum(counts) - counts
+        values, rdm = np.stack([values[order[first + k]] for k in range(counts.min())]), crossnobis_rdm
+    return labelled([rdm(values[..., mask]) for mask in masks], names, dims=("roi",), roi=list(rois))
 
 
-def compute_fmri_rdms(study, stimulus_set):
-    """RDMs of the subjects that networks are aligned with, for a test set (str): DataArray (subject, roi, pair)."""
-    reader, root = TRAINING_FMRI[study.fmri.dataset], study.raw_folder(study.fmri.dataset)
-    rdms = [compute_roi_rdms(reader.load(root, s, stimulus_set), study.fmri.rois) for s in study.fmri.subjects]
-    return _stack_subjects(rdms, study.fmri.subjects)
-
-
-def compute_horikawa2017_rdms(study):
-    """RDMs of other subjects for the same 50 natural images: DataArray (subject, roi, pair)."""
-    root, subjects = study.raw_folder("horikawa2017"), study.fmri.other_subjects
-    return _stack_subjects([compute_roi_rdms(horikawa2017.load(root, s), study.fmri.rois) for s in subjects], subjects)
+def compute_fmri_rdms(study, stimulus_set, dataset=None):
+    """RDMs of all subjects of the training fMRI, or of ``horikawa2017``, for a set of images: (subject, roi, pair)."""
+    subjects = study.fmri.other_subjects if dataset == "horikawa2017" else study.fmri.subjects
+    how, rdms = study.fmri.distance, []
+    for subject in subjects:
+        data = load_fmri(study, subject, stimulus_set, dataset, trials=how == "crossnobis")
+        rdms.append(compute_roi_rdms(data, study.fmri.rois, how))
+    return _stack_subjects(rdms, subjects)
 
 
 def compute_eeg_rdms(study):
     """RDMs of the EEG over time: how well every two images are decoded (paper, Methods).
 
-    Returns
-    -------
-    DataArray (subject, time, pair)
-        Pairwise decoding accuracy (chance 0.5); time in s.
+    Returns a DataArray (subject, time, pair): Pairwise decoding accuracy (chance 0.5); time in s.
     """
     root, settings, rdms = study.raw_folder("things_eeg2"), study.eeg, []
     design = {"n_average": settings.n_average, "n_folds": settings.n_folds, "n_repeats": settings.n_repeats}
@@ -141,32 +144,28 @@ def compute_dimension_rdms(study):
 
 
 def reliability_table(study):
-    """Split-half reliabilities (`reliability`) per subject, region and set of images.
+    """Split-half reliabilities (`reliability`) per subject, region and set of images: DataFrame.
 
-    Returns
-    -------
-    DataFrame, ``metric`` ``reliability`` (voxels) and ``rdm_reliability``; NaN where images were shown once
+    ``metric`` ``reliability`` (median over voxels) and ``rdm_reliability``; NaN where images were shown once.
     """
     rows = []
     recordings = [(study.fmri.dataset, s, name) for s in study.fmri.subjects for name in study.fmri.test_sets]
     recordings += [("horikawa2017", s, "natural") for s in study.fmri.other_subjects]
     for dataset, subject, stimulus_set in recordings:
-        root = study.raw_folder(dataset)
-        if dataset == "horikawa2017":
-            trials = horikawa2017.load_trials(root, subject)
-        else:
-            trials = TRAINING_FMRI[dataset].load_trials(root, subject, stimulus_set)
-        repeated = trials.attrs["n_repeats"] > 1
-        values = reliability(trials, study.fmri.rois) if repeated else np.full((2, len(study.fmri.rois)), np.nan)
+        trials = load_fmri(study, subject, stimulus_set, dataset, trials=True)
         about = {"dataset": dataset, "subject": f"sub-{subject:02d}", "stimulus_set": stimulus_set}
-        for metric, found in zip(("reliability", "rdm_reliability"), values, strict=True):
-            pairs = zip(study.fmri.rois, found, strict=True)
-            rows += [{**about, "metric": metric, "roi": roi, "value": value} for roi, value in pairs]
+        found, masks = np.full((2, len(study.fmri.rois)), np.nan), _roi_masks(trials, study.fmri.rois)
+        if trials.attrs["n_repeats"] > 1:
+            voxels, found[1] = reliability(trials, study.fmri.rois)
+            found[0] = [np.median(voxels[mask]) for mask in masks]
+        for roi, *values in zip(study.fmri.rois, *found, strict=True):
+            names = zip(("reliability", "rdm_reliability"), values, strict=True)
+            rows += [{**about, "metric": metric, "roi": roi, "value": value} for metric, value in names]
     return pd.DataFrame(rows)
 
 
 def reliability(trials, rois, n_splits=20, seed=0):
-    """Split-half reliability of the responses of each region (median over its voxels) and of its RDM.
+    """Split-half reliability of the responses of each voxel, and of the RDM of each region.
 
     r = correlation of the means of two random halves of the repeats, mean over ``n_splits`` halvings: Pearson over
     images per voxel, Spearman over pairs of images for the RDM (1 - Pearson). ``2 r / (1 + r)`` (Spearman-Brown) is the
@@ -180,7 +179,7 @@ def reliability(trials, rois, n_splits=20, seed=0):
 
     Returns
     -------
-    array (2, n_rois), of voxels and of RDMs
+    array (n_voxels,), array (n_rois,)
     """
     names, which, counts = np.unique(trials["stimulus"].to_numpy(), return_inverse=True, return_counts=True)
     n_half = counts.min() // 2
@@ -196,12 +195,27 @@ def reliability(trials, rois, n_splits=20, seed=0):
         halves = [np.stack([values[order[part]].mean(axis=0) for order in orders]) for part in parts]
         a, b = (half - half.mean(axis=0) for half in halves)
         norm = np.sqrt((a**2).sum(axis=0) * (b**2).sum(axis=0))
-        voxels += (
-            np.divide((a * b).sum(axis=0), norm, out=np.zeros(len(norm)), where=norm > 0) / n_splits
-        )  # constant: 0
-        rdms += [compare_rdms(*(correlation_rdm(half[:, mask]) for half in halves)) / n_splits for mask in masks]
-    voxels, rdms = (2 * r / (1 + np.maximum(r, -0.999)) for r in (voxels, rdms))  # r = -1 has no corrected value
-    return np.stack([[np.median(voxels[mask]) for mask in masks], rdms])
+        voxels += np.divide((a * b).sum(axis=0), norm, out=np.zeros(len(norm)), where=norm > 0)  # constant: 0
+        rdms += [compare_rdms(*(correlation_rdm(half[:, mask]) for half in halves)) for mask in masks]
+    # r = -1 has no corrected value
+    return tuple(2 * r / (1 + np.maximum(r, -0.999)) for r in (voxels / n_splits, rdms / n_splits))
+
+
+def reliable_voxels(study, subject, training_ids, test_ids):
+    """The voxels whose halves correlate over the natural images (Fisher's z, one-sided p < .05).
+
+    Returns training and natural responses, array (n_stimuli, n_voxels) in the order of the ids, reliability (n_voxels,)
+    and a dict of the regions with such voxels -> boolean array (n_voxels,). None where images were shown once.
+    """
+    trials = load_fmri(study, subject, "natural", trials=True)
+    if trials.attrs["n_repeats"] < 2:
+        return None
+    values, least = reliability(trials, ())[0], np.tanh(1.6449 / np.sqrt(len(test_ids) - 3))
+    kept = values > 2 * least / (1 + least)
+    rois = dict(zip(study.fmri.rois, _roi_masks(trials, study.fmri.rois)[:, kept], strict=True))
+    data = [load_fmri(study, subject, name).responses[:, kept] for name in ("training", "natural")]
+    data = [part.sel(stimulus=ids).values for part, ids in zip(data, (training_ids, test_ids), strict=True)]
+    return *data, values[kept], {roi: mask for roi, mask in rois.items() if mask.any()}
 
 
 def _roi_masks(data, rois):

@@ -124,6 +124,7 @@ class FmriSettings(Settings):
     training_rois: Annotated[tuple[Region, ...], Field(min_length=1), Unique] = Field(
         ("V1", "V2", "V3", "V4", "HVC"), description="regions whose voxels are the training targets"
     )
+    distance: Literal["correlation", "crossnobis"] = Field("correlation", description="of the RDMs of the fMRI")
     n_components: Whole = Field(
         1024, ge=1, le=100_000, description="principal components of a subject's training responses"
     )

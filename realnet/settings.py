@@ -17,11 +17,11 @@ from realnet.sections import (
     Name,
     NetworkSettings,
     Settings,
-    SimulationSettings,
+    SimulationSettings,  # fmt: skip
     Text,
     TrainingSettings,
     raw_folder_is_its_own,
-)  # fmt: skip
+)
 
 REPOSITORY = Path(__file__).resolve().parents[1]
 
@@ -32,6 +32,7 @@ DEPENDS_ON = {
     "01b_eeg_data": ("simulated", "eeg"),
     "02_training": ("network", "fmri.dataset", "stimulus_sets", "training"),
     "03_fmri_within_subject": ("inference", "fmri.test_sets", "main_networks"),
+    "03b_baselines": ("inference", "network", "fmri", "main_networks"),
     "04_fmri_across_subjects": ("inference", "main_networks"),
     "05_eeg": ("inference", "main_networks"),
     "06_object_dimensions": ("inference", "main_networks"),
@@ -197,21 +198,9 @@ def study_file(name):
 
 
 def load_study(name):
-    """Read and check a study.
+    """Read and check a study: ``demo`` for ``studies/demo.yml``, or the path of a .yml file; a Study stays as it is.
 
-    Parameters
-    ----------
-    name : str, path or Study
-        ``demo`` for ``studies/demo.yml``, or the path of a .yml file; a Study is returned as it is.
-
-    Returns
-    -------
-    Study
-
-    Raises
-    ------
-    MissingInput, InvalidInput
-        One sentence that names the file, the key, what was expected and what came.
+    Raises `MissingInput` or `InvalidInput`: one sentence with file, key, what was expected and what came.
     """
     if isinstance(name, Study):
         return name

@@ -40,8 +40,8 @@ inference: {n_bootstraps: 50, n_permutations: 100}
 """
 
 CHAPTERS = ["00_simulated_data", "01_data", "01b_eeg_data", "02_training/sub-01_beta-40_seed-0",
-            "03_fmri_within_subject", "04_fmri_across_subjects", "05_eeg", "06_object_dimensions", "07_behavior",
-            "08_beta_sweep", "10_objects92", "13_paper_beside_ours", "index"]  # fmt: skip
+            "03_fmri_within_subject", "03b_baselines", "04_fmri_across_subjects", "05_eeg", "06_object_dimensions",
+            "07_behavior", "08_beta_sweep", "10_objects92", "13_paper_beside_ours", "index"]  # fmt: skip
 APPENDIX = ["09_paper_and_release", "11_calibration", "12_speed", "14_robustness", "15_scale"]
 
 

@@ -25,6 +25,7 @@ NOTEBOOKS = {
     "01_data": [{}],
     "02_training": [{"network": stem} for stem in ("cornet", "control_seed-0", "sub-01_beta-40_seed-0")],
     "03_fmri_within_subject": [{}],
+    "03b_baselines": [{}],
     "index": [{}],
 }
 

@@ -36,6 +36,39 @@ def test_correlation_rdm_equals_scipy_whatever_holds_the_patterns(patterns, kind
     np.testing.assert_allclose(rdm, pdist(values.astype(float), "correlation"), atol=1e-12)
 
 
+def repeats(n_repeats=6, n_stimuli=10, n_features=25, signal=1.0, seed=0):
+    """Patterns with noise that is correlated over features."""
+    rng = np.random.default_rng(seed)
+    noise = rng.normal(size=(n_repeats, n_stimuli, n_features)) @ rng.normal(size=(n_features, n_features))
+    return signal * rng.normal(size=(n_stimuli, n_features)) + noise
+
+
+def test_crossnobis_equals_rsatoolbox_with_the_variances_of_the_residuals():
+    patterns = repeats()
+    variance = np.sum((patterns - patterns.mean(axis=0)) ** 2, axis=(0, 1)) / (5 * 10)
+    numbers = {"image": np.tile(np.arange(10), 6), "run": np.repeat(np.arange(6), 10)}
+    data = rsatoolbox.data.Dataset(patterns.reshape(-1, 25), obs_descriptors=numbers)
+    noise = np.diag(1 / variance)
+    theirs = rsatoolbox.rdm.calc_rdm(data, "crossnobis", "image", noise=noise, cv_descriptor="run")
+    np.testing.assert_allclose(rdms.crossnobis_rdm(patterns), theirs.dissimilarities[0], rtol=1e-8, atol=1e-12)
+
+
+def test_crossnobis_is_the_mean_product_of_differences_of_different_repeats():
+    patterns = repeats(n_repeats=3, n_stimuli=4)
+    sd = np.sqrt(patterns.var(axis=0, ddof=1).mean(axis=0))
+    difference = (patterns[:, 1] - patterns[:, 3]) / sd
+    products = [difference[m] @ difference[k] / 25 for m in range(3) for k in range(3) if k != m]
+    assert squareform(rdms.crossnobis_rdm(patterns))[1, 3] == pytest.approx(np.mean(products), rel=1e-9)
+
+
+def test_crossnobis_of_equal_responses_is_zero_on_average_unlike_the_distance_of_means():
+    noise = [repeats(n_repeats=8, n_stimuli=40, signal=0.0, seed=seed) for seed in range(60)]
+    plain = [pdist(x.mean(axis=0), "sqeuclidean").mean() / 25 for x in noise]
+    scale = np.mean([x.var(axis=0, ddof=1).mean() for x in noise])
+    assert np.mean(plain) / scale == pytest.approx(2 / 8, rel=0.1)
+    assert abs(np.mean([rdms.crossnobis_rdm(x).mean() for x in noise])) < 0.02 * 2 / 8
+
+
 def test_correlation_rdm_equals_rsatoolbox(patterns):
     theirs = rsatoolbox.rdm.calc_rdm(rsatoolbox.data.Dataset(patterns.astype(float)), method="correlation")
     np.testing.assert_allclose(rdms.correlation_rdm(patterns), theirs.dissimilarities[0], atol=1e-12)

@@ -6,11 +6,13 @@ import numpy as np
 import pytest
 import xarray as xr
 from scipy.spatial.distance import pdist
-from scipy.stats import spearmanr
+from scipy.stats import norm, spearmanr
 
 from realnet import responses
 from realnet.errors import InvalidInput
+from realnet.rdm import crossnobis_rdm, stimulus_ids
 from realnet.responses import check_same_voxels, component_scores, compute_roi_rdms, compute_targets, reliability
+from realnet.settings import Study
 
 
 def simulate(n_stimuli=40, n_voxels=60, seed=0):
@@ -103,12 +105,13 @@ def noisy_trials(n_stimuli=200, n_repeats=8, noise=2.0, n_voxels=40, seed=0):
     order = rng.permutation(len(names))
     rois = np.array([np.arange(n_voxels) < n_voxels // 2, np.arange(n_voxels) >= n_voxels // 2])
     coords = {"stimulus": ("sample", names[order]), "roi": (("roi", "voxel"), rois), "roi_name": ("roi", ["V1", "V2"])}
-    return xr.Dataset({"responses": (("sample", "voxel"), values[order])}, coords)
+    return xr.Dataset({"responses": (("sample", "voxel"), values[order])}, coords, {"n_repeats": n_repeats})
 
 
 @pytest.mark.parametrize("noise", [1.0, 3.0])
 def test_reliability_is_the_share_of_signal_in_the_mean_over_all_repeats(noise):
-    v2, v1 = reliability(noisy_trials(noise=noise), ["V2", "V1"])[0]
+    voxels, _ = reliability(noisy_trials(noise=noise), ())
+    v1, v2 = (np.median(part) for part in np.split(voxels, 2))
     assert v1 == pytest.approx(1 / (1 + noise**2 / 8), abs=0.03)
     assert v2 == pytest.approx(0, abs=0.1)
 
@@ -120,7 +123,7 @@ def test_reliability_of_two_repeats_is_the_literal_formula():
     r = np.array([np.corrcoef(halves[0][:, v], halves[1][:, v])[0, 1] for v in range(values.shape[1])])
     expected = np.median((2 * r / (1 + r))[:20])
     # with two repeats the halves can only swap image by image; many splits average that
-    assert reliability(trials, ["V1"], n_splits=400)[0, 0] == pytest.approx(expected, abs=0.05)
+    assert np.median(reliability(trials, ["V1"], n_splits=400)[0][:20]) == pytest.approx(expected, abs=0.05)
 
 
 def test_reliability_of_an_rdm_is_the_corrected_correlation_of_those_of_two_halves():
@@ -128,12 +131,50 @@ def test_reliability_of_an_rdm_is_the_corrected_correlation_of_those_of_two_halv
     values, stimuli = trials["responses"].values[:, :20], trials["stimulus"].values
     halves = [np.array([values[stimuli == name][half] for name in np.unique(stimuli)]) for half in (0, 1)]
     r = spearmanr(*(pdist(half, "correlation") for half in halves)).statistic
-    assert reliability(trials, ["V1"], n_splits=400)[1, 0] == pytest.approx(2 * r / (1 + r), abs=0.06)
-    assert reliability(noisy_trials(noise=0.1), ["V1"])[1, 0] > 0.98
+    assert reliability(trials, ["V1"], n_splits=400)[1][0] == pytest.approx(2 * r / (1 + r), abs=0.06)
+    assert reliability(noisy_trials(noise=0.1), ["V1"])[1][0] > 0.98
 
 
 def test_reliability_is_repeatable_and_needs_repeats():
     trials = noisy_trials()
-    np.testing.assert_array_equal(reliability(trials, ["V1"], seed=3), reliability(trials, ["V1"], seed=3))
+    once, again = (np.concatenate(reliability(trials, ["V1"], seed=3)) for _ in range(2))
+    np.testing.assert_array_equal(once, again)
     with pytest.raises(InvalidInput, match="needs 3 images with 2"):
         reliability(noisy_trials(n_repeats=1), ["V1"])
+
+
+def test_crossnobis_of_a_region_is_that_of_its_repeats_in_order_of_presentation():
+    trials = noisy_trials(n_stimuli=9, n_repeats=4)
+    values, stimuli = trials.responses.values, trials.stimulus.values
+    repeats = np.stack([values[stimuli == name][:, :20] for name in np.unique(stimuli)], axis=1)
+    rdms = compute_roi_rdms(trials, ["V2", "V1"], "crossnobis")
+    assert rdms.roi.values.tolist() == ["V2", "V1"] and stimulus_ids(rdms) == np.unique(stimuli).tolist()
+    np.testing.assert_allclose(rdms.sel(roi="V1"), crossnobis_rdm(repeats), atol=1e-12)
+
+
+def test_crossnobis_of_images_shown_once_is_refused():
+    with pytest.raises(InvalidInput, match=r"i000 has one: set fmri\.distance to correlation"):
+        compute_roi_rdms(noisy_trials(n_repeats=1), ["V1"], "crossnobis")
+
+
+def test_the_distance_of_the_study_decides_whether_trials_are_read(monkeypatch):
+    trials, study = noisy_trials(n_stimuli=9, n_repeats=4), Study(name="few", description="", fmri={"rois": ["V1"]})
+    means = trials.groupby("stimulus").mean("sample")
+    reader = SimpleNamespace(load=lambda root, subject, name: means, load_trials=lambda root, subject, name: trials)
+    monkeypatch.setitem(responses.TRAINING_FMRI, "shen2019", reader)
+    crossnobis = study.model_copy(update={"fmri": study.fmri.model_copy(update={"distance": "crossnobis"})})
+    found = responses.compute_fmri_rdms(crossnobis, "natural").isel(subject=2)
+    np.testing.assert_array_equal(found, compute_roi_rdms(trials, ["V1"], "crossnobis"))
+
+
+def test_reliable_voxels_are_those_whose_halves_correlate_more_than_chance(monkeypatch):
+    trials, ids = noisy_trials(n_stimuli=60, n_voxels=400, noise=1.0), [f"i{i:03d}" for i in range(60)]
+    means = xr.Dataset({"responses": trials.responses.groupby("stimulus").mean()}).assign_coords(roi=trials.roi)
+    reader = SimpleNamespace(load=lambda root, subject, name: means, load_trials=lambda root, subject, name: trials)
+    monkeypatch.setitem(responses.TRAINING_FMRI, "shen2019", reader)
+    study = Study(name="few", description="", fmri={"rois": ["V1", "V2"]})
+    training, test, values, rois = responses.reliable_voxels(study, 1, ids[::-1], ids)
+    assert rois["V1"].sum() == 200 and 0 < rois["V2"].sum() < 0.15 * 200  # V2 is noise: about 5 %, one-sided
+    np.testing.assert_array_equal(training, test[::-1])
+    r = values / (2 - values)
+    assert norm.sf(np.arctanh(r.min()) * np.sqrt(57)) < 0.05

@@ -1,4 +1,4 @@
-"""realnet.svm against LIBSVM (through scikit-learn), and against the conditions that an optimum must meet."""
+"""realnet.decoding against LIBSVM (through scikit-learn), and against the conditions that an optimum must meet."""
 
 import numpy as np
 import pytest
@@ -6,7 +6,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from sklearn.svm import SVC
 
-from realnet.svm import LANES, aligned, fill_gram, fit_folds, lanes_for
+from realnet.decoding import LANES, aligned, fill_gram, fit_folds, lanes_for
 
 
 def solve(features, labels, left_out, tolerance=1e-4):

@@ -45,6 +45,7 @@ WRITES = {
         f"{TABLES}/training/{{stem}}.csv",
     ],
     "03_fmri_within_subject": [f"{TABLES}/fmri_within_subject.csv"],
+    "03b_baselines": [f"{TABLES}/baselines.csv"],
     "04_fmri_across_subjects": [f"{TABLES}/fmri_across_subjects.csv"],
     "05_eeg": [f"{TABLES}/eeg.csv"],
     "06_object_dimensions": [f"{TABLES}/object_dimensions.csv"],
@@ -56,7 +57,7 @@ WRITES = {
 }
 APPENDIX = ["09_paper_and_release", "11_calibration", "12_speed", "14_robustness", "15_scale"]
 AFTER_NETWORKS = {
-    "fmri_within_subject", "fmri_across_subjects", "eeg", "object_dimensions", "behavior", "beta_sweep",
+    "fmri_within_subject", "baselines", "fmri_across_subjects", "eeg", "object_dimensions", "behavior", "beta_sweep",
     "paper_beside_ours", "index",
 }  # fmt: skip
 
@@ -168,7 +169,8 @@ def test_nothing_to_do_after_a_finished_run(repository):
 
 def test_an_edited_notebook_reruns_what_reads_its_results_and_nothing_else(repository, restore):
     edit(restore("notebooks/03_fmri_within_subject.ipynb"), "from pathlib", "# edited\\nfrom pathlib")
-    assert set(planned(repository)) == {"fmri_within_subject", "fmri_across_subjects", "paper_beside_ours", "index"}
+    read = {"fmri_across_subjects", "baselines", "paper_beside_ours", "index"}
+    assert set(planned(repository)) == {"fmri_within_subject", *read}
 
 
 @pytest.mark.parametrize("module", sorted(p.name for p in (REPOSITORY / "realnet" / "figures").glob("*.py")))

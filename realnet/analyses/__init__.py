@@ -70,6 +70,11 @@ def effect_rows(effect, axes, **columns):
     return rows
 
 
+def with_mean(values, axis):
+    """The values, followed by their mean along an axis."""
+    return np.concatenate([values, values.mean(axis=axis, keepdims=True)], axis=axis)
+
+
 def tidy(array, networks, **columns):
     """A DataArray with the dimension ``network`` (stems) as a table with the columns that identify each network."""
     table = array.rename("value").to_dataframe()[["value"]].reset_index()

@@ -30,9 +30,7 @@ CEILINGS = ["ceiling", "ceiling_lower", "ceiling_upper"]
 def accuracy_table(study, networks, device="auto"):
     """Top-1 and top-5 accuracy on the images of ``imagenet/val``, which are simulated in a simulated study.
 
-    Returns
-    -------
-    DataFrame, str: the table, empty without such images, and a sentence on what was measured or is missing
+    Returns a DataFrame, str: the table, empty without such images, and a sentence on what was measured or is missing
     """
     folder = study.raw_folder("imagenet") / "val"
     try:

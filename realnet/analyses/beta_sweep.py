@@ -21,13 +21,10 @@ def at_beta(study, beta):
 def beta_curve(study):
     """Difference of ReAlnet from CORnet and from Control, by beta.
 
-    Returns
-    -------
-    DataFrame
-        ``metric`` ``difference`` in Spearman's rho. Column ``curve``: ``own subject, <images>`` and ``other subjects,
-        natural`` (mean over regions at the best layer, as in chapters 03 and 04) and ``EEG, layer <layer>`` (mean over
-        times and EEG subjects; interval over subjects and seeds). Rows per subject that networks were trained on, and
-        their ``mean``.
+    Returns a DataFrame: ``metric`` ``difference`` in Spearman's rho. Column ``curve``: ``own subject, <images>`` and
+    ``other subjects, natural`` (mean over regions at the best layer, as in chapters 03 and 04) and
+    ``EEG, layer <layer>`` (mean over times and EEG subjects; interval over subjects and seeds). Rows per subject that
+    networks were trained on, and their ``mean``.
     """
     dataset, parts = study.fmri.dataset, []
     sets = [(dataset, name, f"own subject, {name}") for name in study.fmri.test_sets]

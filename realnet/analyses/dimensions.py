@@ -14,13 +14,10 @@ from realnet.statistics import bootstrap_partial_spearman, generalise, ratio
 def dimension_table(study, networks):
     """What each layer shares with each object dimension alone (figure 5, S14).
 
-    Returns
-    -------
-    DataFrame
-        Column ``dimension``. ``partial_rho2``: squared partial Spearman correlation of the RDMs of a layer and of a
-        dimension, given all other dimensions. ``difference`` of it between kinds of networks in IT, with intervals over
-        images, training subjects and seeds; ``p_corrected`` for all dimensions. ``share``: what networks trained on
-        shuffled pairs gain, divided by what ReAlnet gains, where that is clearly above 0.
+    Returns a DataFrame, column ``dimension``. ``partial_rho2``: squared partial Spearman correlation of the RDMs of a
+    layer and of a dimension, given all other dimensions. ``difference`` of it between kinds of networks in IT, with
+    intervals over images, training subjects and seeds; ``p_corrected`` for all dimensions. ``share``: what networks
+    trained on shuffled pairs gain, divided by what ReAlnet gains, where that is clearly above 0.
     """
     features = load_prepared(study, "things_dimensions_rdms", "things")
     models = load_model_rdms(study, "things", networks)

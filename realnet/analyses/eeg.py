@@ -21,17 +21,14 @@ from realnet.statistics import cluster_test, generalise, ratio
 def eeg_table(study, networks):
     """Similarity of every layer with the EEG over time, and differences between kinds of networks (figure 4).
 
-    Returns
-    -------
-    DataFrame
-        ``rho``: per EEG subject, network, layer and time (s), with noise ceilings per time.
-        ``difference``: per layer and time, mean over EEG subjects and networks (``subject`` and ``trained_on`` are
-        ``mean``), with an interval over images, EEG subjects, training subjects and seeds; ``p_corrected`` for the
-        times of a layer; ``p_cluster`` is the paper's test (sign flips of EEG subjects, mass of clusters over time),
-        which generalises over EEG subjects alone and also finds differences between two Controls (chapter 11).
-        ``window_difference``: the mean over all times (``time`` is missing). ``share``: what networks trained on
-        shuffled pairs gain in the window, divided by what ReAlnet gains. ``improvement``: difference / reference, per
-        EEG subject and for their mean, at times when the reference is above 0 after correction over times.
+    Returns a DataFrame: ``rho``: per EEG subject, network, layer and time (s), with noise ceilings per time.
+    ``difference``: per layer and time, mean over EEG subjects and networks (``subject`` and ``trained_on`` are
+    ``mean``), with an interval over images, EEG subjects, training subjects and seeds; ``p_corrected`` for the times of
+    a layer; ``p_cluster`` is the paper's test (sign flips of EEG subjects, mass of clusters over time), which
+    generalises over EEG subjects alone and also finds differences between two Controls (chapter 11).
+    ``window_difference``: the mean over all times (``time`` is missing). ``share``: what networks trained on shuffled
+    pairs gain in the window, divided by what ReAlnet gains. ``improvement``: difference / reference, per EEG subject
+    and for their mean, at times when the reference is above 0 after correction over times.
     """
     brains, inference = load_prepared(study, "things_eeg2_rdms", "things"), study.inference
     models, about = load_model_rdms(study, "things", networks), {"dataset": "things_eeg2", "stimulus_set": "things"}
@@ -49,10 +46,10 @@ def eeg_table(study, networks):
             mean = {"model": model, "reference": reference, "layer": layer, "subject": "mean", "trained_on": "mean"}
             differences = effect_rows(generalise(new - old, **options), {"time": times}, **mean, metric="difference")
             paired = (new - old)[0].mean(axis=(-1, -2)).T  # (EEG subject, time)
-            p_cluster = [np.nan] * len(times)
+            p = [np.nan] * len(times)
             if len(paired) > 1:
-                p_cluster = cluster_test(paired, inference.n_permutations, inference.seed)
-            rows += [row | {"p_cluster": p} for row, p in zip(differences, p_cluster, strict=True)]
+                p = cluster_test(paired, inference.n_permutations, inference.seed)
+            rows += [row | {"p_cluster": value} for row, value in zip(differences, p, strict=True)]
             window = (new - old).mean(axis=1)
             rows += effect_rows(generalise(window, **options), {}, **mean, metric="window_difference")
             if model != "realnet":

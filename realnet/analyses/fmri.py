@@ -21,6 +21,7 @@ from realnet.analyses import (
     resampled_similarities,
     tidy,
     training_subjects,
+    with_mean,
 )
 from realnet.io import load_model_rdms, load_prepared, load_table
 from realnet.similarity import compare_rdms, crossvalidated_best_layer
@@ -30,9 +31,7 @@ from realnet.statistics import generalise, ratio
 def fmri_table(study, networks, within):
     """The table of chapter 03 (``within``: own subjects, all test sets) or 04 (other subjects, natural images).
 
-    Returns
-    -------
-    DataFrame with the rows of :func:`similarity_table` and :func:`fmri_differences`
+    Returns a DataFrame with the rows of :func:`similarity_table` and :func:`fmri_differences`
     """
     dataset = study.fmri.dataset if within else "horikawa2017"
     parts = []
@@ -115,18 +114,18 @@ def fmri_differences(study, dataset, stimulus_set, brains, networks, within):
     similarities, rows = {model: at(model) for model in grids}, []
     for (subject, trained_on), place in places.items():
         chosen = {model: found[(..., *place, slice(None))] for model, found in similarities.items()}
-        best = {model: _with_mean(found.max(axis=1), 1) for model, found in chosen.items()}
+        best = {model: with_mean(found.max(axis=1), 1) for model, found in chosen.items()}
         options = {"n_images": n_images, "n_factors": 3, "level": level}
         for model, reference in comparisons(networks):
             about = {"model": model, "reference": reference, "subject": subject, "trained_on": trained_on}
-            each = _with_mean(_with_mean(chosen[model] - chosen[reference], 1), 2)
+            each = with_mean(with_mean(chosen[model] - chosen[reference], 1), 2)
             difference = best[model] - best[reference]
             effect = generalise(difference, **options)
             rows += effect_rows(effect, {"roi": rois}, **about, layer=BEST, metric="difference")
             effect = generalise(each, **options)
             rows += effect_rows(effect, {"layer": layers, "roi": rois}, **about, metric="layer_difference")
             strict = options | {"level": 1 - (1 - level) / (len(layers) - 1)}
-            clear = (generalise(_with_mean(chosen[reference], 2), **strict).lower > 0).any(axis=0)
+            clear = (generalise(with_mean(chosen[reference], 2), **strict).lower > 0).any(axis=0)
             gain = [np.where(clear, part, np.nan) for part in ratio(difference, best[reference], **options)]
             rows += effect_rows(gain, {"roi": rois}, **about, layer=BEST, metric="improvement")
             if model != "realnet":
@@ -150,8 +149,3 @@ def _places(trained, subjects, within):
 def own_subject(table):
     """The rows that compare a network with the subject it was trained on, those of CORnet and Control, and means."""
     return table[(table.trained_on == table.subject) | table.model.isin(("cornet", "control"))]
-
-
-def _with_mean(values, axis):
-    """The values, followed by their mean along an axis."""
-    return np.concatenate([values, values.mean(axis=axis, keepdims=True)], axis=axis)

@@ -20,11 +20,9 @@ SURE = 0.95  # probability from which an order is said to hold
 def compare_with_paper(study):
     """Every number and direction of the paper, beside what the tables of this study contain.
 
-    Returns
-    -------
-    DataFrame
-        ``figure dataset paper`` (what it reports), ``found`` (in words), ``value lower upper`` of the quantity that
-        decides, ``n_agree`` of ``n`` cases, ``verdict`` and ``decided_by`` (interval, probability, point estimates).
+    Returns a DataFrame: ``figure dataset paper`` (what it reports), ``found`` (in words), ``value lower upper`` of the
+    quantity that decides, ``n_agree`` of ``n`` cases, ``verdict`` and ``decided_by`` (interval, probability, point
+    estimates).
     """
     absent = [] if study.fmri.other_subjects else ["fmri_across_subjects"]
     absent += [] if study.eeg.subjects else ["eeg", "object_dimensions"]

@@ -19,13 +19,10 @@ COLUMNS = {"cornet": "minus CORnet", "control": "minus Control", "shuffled": "mi
 def summary_table(study):
     """The findings of a study, one row per question and reference.
 
-    Returns
-    -------
-    DataFrame
-        ``question reference metric value lower upper p detail``. ``difference``: ReAlnet minus the reference, with an
-        interval over images, subjects and seeds; ``found`` of ``n``: subjects or networks whose interval, or times or
-        dimensions whose corrected p, shows a gain. ``share``: what networks trained on shuffled pairs gain over
-        Control, divided by what ReAlnet gains.
+    Returns a DataFrame: ``question reference metric value lower upper p detail``. ``difference``: ReAlnet minus the
+    reference, with an interval over images, subjects and seeds; ``found`` of ``n``: subjects or networks whose
+    interval, or times or dimensions whose corrected p, shows a gain. ``share``: what networks trained on shuffled pairs
+    gain over Control, divided by what ReAlnet gains.
     """
     within, rows = load_table(study, "fmri_within_subject"), []
     for name in study.fmri.test_sets:
@@ -36,9 +33,8 @@ def summary_table(study):
     if study.eeg.subjects:
         eeg, dimensions = load_table(study, "eeg"), load_table(study, "object_dimensions")
         for layer, part in eeg.groupby("layer"):
-            means = part[part.metric.isin(["window_difference", "share"])]
-            question = "eeg" if layer == "IT" else f"eeg, {layer}"
-            rows += _rows(means, part[part.metric == "difference"], question, "times")
+            means, cases = part[part.metric.isin(["window_difference", "share"])], part[part.metric == "difference"]
+            rows += _rows(means, cases, "eeg" if layer == "IT" else f"eeg, {layer}", "times")
         rows += _dimensions(dimensions)
     return pd.DataFrame(rows)
 

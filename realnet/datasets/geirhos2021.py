@@ -42,12 +42,9 @@ def files(root):
 def load(root, experiment=None):
     """The decisions of one experiment, or of all below a folder, one row per trial.
 
-    Returns
-    -------
-    DataFrame
-        ``experiment`` (beginning of the file name), ``subject`` (``subject-01`` or the name of a network), ``person``
-        (bool), ``trial``, ``object_response`` (a category or ``na``), ``category``, ``condition``, ``imagename``,
-        ``stimulus`` (such as ``oven10``) and ``correct`` (bool).
+    Returns a DataFrame: ``experiment`` (beginning of the file name), ``subject`` (``subject-01`` or the name of a
+    network), ``person`` (bool), ``trial``, ``object_response`` (a category or ``na``), ``category``, ``condition``,
+    ``imagename``, ``stimulus`` (such as ``oven10``) and ``correct`` (bool).
     """
     table = pd.concat([_read_decisions(path) for path in _find_decisions(root, experiment)], ignore_index=True)
     known = table.groupby("experiment").category.agg(set)

@@ -24,13 +24,10 @@ REFERENCES = {"hIT": "hITvisStim_316vx", "mIT": "mIT_674neurons"}
 def load(root):
     """Images, categories and RDMs below ``root`` (``Kriegeskorte_..._supplementalData.mat``, ``92/target_fmri.mat``).
 
-    Returns
-    -------
-    Dataset
-        ``images`` (stimulus, y, x, rgb) uint8, 92 x 175 x 175 x 3; ``category`` (stimulus) and boolean ``human``,
-        ``face``, ``animal``, ``natural`` (stimulus); ``human_rdms`` (region, subject, pair), 15 people;
-        ``reference_rdms`` (reference, pair), 1 - Pearson, hIT (316 voxels) and mIT (674 neurons). Pairs are condensed,
-        with coordinates ``stimulus_a`` and ``stimulus_b``.
+    Returns a Dataset: ``images`` (stimulus, y, x, rgb) uint8, 92 x 175 x 175 x 3; ``category`` (stimulus) and boolean
+    ``human``, ``face``, ``animal``, ``natural`` (stimulus); ``human_rdms`` (region, subject, pair), 15 people;
+    ``reference_rdms`` (reference, pair), 1 - Pearson, hIT (316 voxels) and mIT (674 neurons). Pairs are condensed, with
+    coordinates ``stimulus_a`` and ``stimulus_b``.
     """
     path = find_one(root, r"Kriegeskorte_Neuron2008_supplementalData\.mat", "the file with the 92 object images")
     fmri = find_files(root, r"target_fmri\.mat")

@@ -27,9 +27,8 @@ def recordings(study):
     eeg = [("things_eeg2", f"sub-{s:02d}", lambda s=s: things_eeg2.files(raw("things_eeg2"), s))
            for s in study.eeg.subjects]  # fmt: skip
     if study.eeg.subjects:
-        eeg.append(
-            ("things_dimensions", "object dimensions", lambda: things_dimensions.files(raw("things_dimensions")))
-        )
+        found = lambda: things_dimensions.files(raw("things_dimensions"))  # noqa: E731
+        eeg.append(("things_dimensions", "object dimensions", found))
     return {"fmri": first, "eeg": eeg}
 
 
@@ -59,15 +58,7 @@ def stimulus_names(study, stimulus_set):
 def image_paths(study, stimulus_set):
     """The images of one set (``training``, a test set, or ``things``), in the order of the responses.
 
-    Returns
-    -------
-    DataFrame
-        Columns ``stimulus_set stimulus path``.
-
-    Raises
-    ------
-    MissingInput
-        Names the images that are missing.
+    Returns a DataFrame ``stimulus_set stimulus path``; `MissingInput` names the images that are missing.
     """
     dataset = "things_eeg2" if stimulus_set == "things" else study.fmri.dataset
     names = stimulus_names(study, stimulus_set)
@@ -79,10 +70,7 @@ def image_paths(study, stimulus_set):
 def save_stimulus_list(study):
     """Write the list of all images that the networks of a study see, ``data/prepared/<study>/stimuli.csv``.
 
-    Returns
-    -------
-    DataFrame
-        Columns ``stimulus_set stimulus path``; paths below the project are relative to it.
+    Returns a DataFrame ``stimulus_set stimulus path``; paths below the project are relative to it.
     """
     table = pd.concat([image_paths(study, name) for name in ("training", *study.stimulus_sets)], ignore_index=True)
     root = project_root()
@@ -95,11 +83,8 @@ def save_stimulus_list(study):
 def required(study):
     """Everything that a study reads, present or not.
 
-    Returns
-    -------
-    DataFrame
-        Columns ``dataset what path cure``: ``path`` is the first file, or empty where something is missing, and
-        ``cure`` then says what and where to get it. Of a simulated study nothing is required.
+    Returns a DataFrame, columns ``dataset what path cure``: ``path`` is the first file, or empty where something is
+    missing, and ``cure`` then says what and where to get it. Of a simulated study nothing is required.
     """
     if study.simulated:
         return pd.DataFrame(columns=["dataset", "what", "path", "cure"])

@@ -128,10 +128,8 @@ def load(root, subject, split="test", *, window=None):
 def load_metadata(root, split="test"):
     """The images of a split (see :func:`load`), in the order of the EEG.
 
-    Returns
-    -------
-    DataFrame
-        ``stimulus``, the image file without ending (``aircraft_carrier_06s``); ``concept``, the object's id in THINGS.
+    Returns a DataFrame: ``stimulus``, the image file without ending (``aircraft_carrier_06s``); ``concept``, the
+    object's id in THINGS.
     """
     prefix = {"test": "test", "training": "train"}.get(split)
     if prefix is None:

@@ -13,11 +13,8 @@ def plot_accuracy(table):
 
     Small dots are single networks (subjects they are aligned with, seeds); lines and large markers their means.
 
-    Parameters
-    ----------
-    table : DataFrame
-        ``metric`` ``top1`` and ``top5``, columns ``model trained_on beta value lower upper``, with rows of
-        ``trained_on`` ``mean`` for all kinds but CORnet.
+    ``table``: ``metric`` ``top1`` and ``top5``, columns ``model trained_on beta value lower upper``, with rows of
+    ``trained_on`` ``mean`` for all kinds but CORnet.
     """
     rows = style.select(table, "plot_accuracy", ("trained_on", "beta", "lower", "upper"), metric=tuple(ACCURACIES),
                         model=(*style.MAIN, "shuffled"))  # fmt: skip
@@ -47,12 +44,8 @@ def plot_consistency(table, title=None):
     Grey dots are subjects: with each, the mean over the networks of this kind; for subjects, with the mean of the
     others. Markers are means over subjects with intervals over images; the band is that of the mean over pairs.
 
-    Parameters
-    ----------
-    table : DataFrame
-        Of one experiment: ``metric`` ``kappa``, columns ``model trained_on beta subject condition value lower upper
-        ceiling ceiling_lower ceiling_upper``.
-    title : str
+    ``table``: Of one experiment: ``metric`` ``kappa``, columns
+    ``model trained_on beta subject condition value lower upper ceiling ceiling_lower ceiling_upper``.
     """
     columns = ("trained_on", "beta", "subject", "lower", "upper", "ceiling", "ceiling_lower", "ceiling_upper")
     rows = style.select(table, "plot_consistency", columns, metric="kappa")

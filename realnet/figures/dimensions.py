@@ -12,10 +12,7 @@ ROW = 0.21  # inches between two dimensions in a list of them
 def plot_dimensions(table, layer="IT"):
     """Partial similarity of a layer with each object dimension, mean over networks, sorted by ReAlnet (figure 5A).
 
-    Parameters
-    ----------
-    table : DataFrame, ``metric`` ``partial_rho2``, columns ``model layer dimension value``
-    layer : str
+    ``table``: DataFrame, ``metric`` ``partial_rho2``, columns ``model layer dimension value``
     """
     rows = style.select(table, "plot_dimensions", ("dimension",), metric="partial_rho2", layer=layer, model=style.MAIN)
     styles = style.styles_in(rows.model)
@@ -35,11 +32,8 @@ def plot_dimensions(table, layer="IT"):
 def plot_dimension_changes(table):
     """ReAlnet minus each reference per object dimension, with intervals; filled where p_corrected < .05 (5B).
 
-    Parameters
-    ----------
-    table : DataFrame
-        ``metric`` ``difference``, columns ``model reference dimension value lower upper p_corrected``; rows of
-        ``realnet`` are drawn with intervals, those of ``shuffled``, where there are any, as pale crosses.
+    ``table``: ``metric`` ``difference``, columns ``model reference dimension value lower upper p_corrected``; rows of
+    ``realnet`` are drawn with intervals, those of ``shuffled``, where there are any, as pale crosses.
     """
     rows, names = select_changes(table, "plot_dimension_changes")
     styles, height = style.styles_in(rows.reference, style.REFERENCES), ROW * len(names) + 1.3
@@ -55,9 +49,8 @@ def plot_dimension_changes(table):
 
 def select_changes(table, who):
     """Return the rows of :func:`plot_dimension_changes`, and the dimensions from the largest rise to the lowest."""
-    rows = style.select(
-        table, who, ("model", "reference", "dimension", "lower", "upper", "p_corrected"), metric="difference"
-    )
+    columns = ("model", "reference", "dimension", "lower", "upper", "p_corrected")
+    rows = style.select(table, who, columns, metric="difference")
     first = rows[(rows.reference == style.ordered(rows.reference, style.REFERENCES)[0]) & (rows.model == "realnet")]
     return rows, list(first.sort_values("value", ascending=False).dimension)
 

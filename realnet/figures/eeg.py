@@ -8,15 +8,11 @@ import seaborn as sns
 from realnet.figures import style
 from realnet.figures.fmri import ALPHA, GAP_KEY, IMPROVEMENT
 
-TIME = "Time after image onset (ms)"
-
 
 def plot_decoding(rdms):
     """Pairwise decoding accuracy over time, mean over pairs: one thin line per subject, their mean thick.
 
-    Parameters
-    ----------
-    rdms : DataArray (subject, time, pair) of decoding accuracies (0 to 1), time in s
+    ``rdms``: DataArray (subject, time, pair) of decoding accuracies (0 to 1), time in s
     """
     accuracy, time = rdms.mean("pair").transpose("time", "subject"), 1000 * rdms.time.values
     figure, axes = style.new_figure(3.2)
@@ -24,7 +20,7 @@ def plot_decoding(rdms):
     subject.set_label("One subject")
     (mean,) = axes.plot(time, accuracy.mean("subject"), color="black", linewidth=2.4, label="Mean")
     chance = axes.axhline(0.5, color="black", linewidth=0.8, linestyle=":", label="Chance")
-    axes.set(xlabel=TIME, ylabel="Pairwise decoding accuracy")
+    axes.set(xlabel=style.TIME, ylabel="Pairwise decoding accuracy")
     return style.legend_below(figure, [subject, mean, chance])
 
 
@@ -33,14 +29,11 @@ def plot_eeg_similarity(table):
 
     Networks of one kind are averaged for each subject. Marks: p < .05 (corrected over times), open where less similar.
 
-    Parameters
-    ----------
-    table : DataFrame
-        Rows ``rho`` (columns ``model subject layer time value ceiling_lower ceiling_upper``) and, where known, rows
-        ``difference`` of ``realnet`` (columns ``reference p_corrected``). ``time`` is in s.
+    ``table``: rows ``rho`` (columns ``model subject layer time value ceiling_lower ceiling_upper``) and, where known,
+    rows ``difference`` of ``realnet`` (columns ``reference p_corrected``). ``time`` is in s.
     """
     layers = style.ordered(style.select(table, "plot_eeg_similarity", ("layer",), metric="rho").layer, style.LAYERS)
-    figure, axes = style.panel_grid(len(layers), 2, 2.5, TIME, style.RHO, sharex=True, sharey=True)
+    figure, axes = style.panel_grid(len(layers), 2, 2.5, style.TIME, style.RHO, sharex=True, sharey=True)
     handles = draw_eeg(dict(zip(layers, axes, strict=True)), table, "plot_eeg_similarity")
     for layer, panel in zip(layers, axes, strict=True):
         panel.set_title(f"Layer {layer}")
@@ -94,17 +87,14 @@ def plot_eeg_improvement(table):
 
     Lines are means with their intervals, dots are EEG subjects.
 
-    Parameters
-    ----------
-    table : DataFrame
-        Rows ``improvement`` (a ratio, missing where the reference is not clearly above 0: a gap in the line) of
-        ``realnet``: columns ``reference layer subject time value lower upper``; ``time`` in s.
+    ``table``: rows ``improvement`` (a ratio, missing where the reference is not clearly above 0: a gap in the line) of
+    ``realnet``: columns ``reference layer subject time value lower upper``; ``time`` in s.
     """
     rows = style.select(table, "plot_eeg_improvement", ("layer", "time", "subject", "lower", "upper"),
                         metric="improvement", model="realnet", reference=style.PAPER).sort_values("time")  # fmt: skip
     rows = rows.assign(**{name: 100 * rows[name] for name in ("value", "lower", "upper")}, time=1000 * rows.time)
     layers, styles = style.ordered(rows.layer, style.LAYERS), style.styles_in(rows.reference, style.REFERENCES)
-    figure, axes = style.panel_grid(len(layers), 2, 2.4, TIME, IMPROVEMENT, extra=0.6, sharex=True, sharey=True)
+    figure, axes = style.panel_grid(len(layers), 2, 2.4, style.TIME, IMPROVEMENT, extra=0.6, sharex=True, sharey=True)
     for panel, layer in zip(axes, layers, strict=True):
         for (reference, look), shift in zip(styles.items(), style.offsets(len(styles), 3), strict=True):
             part = rows[(rows.layer == layer) & (rows.reference == reference)]

@@ -12,6 +12,13 @@ from realnet.figures import style
 
 ALPHA = 0.05  # results with a p below this are marked
 ROIS = ("V1", "V2", "V3", "V4", "LOC", "HVC", "EVC", "IT", "mean")
+SIMPLE = {name: style.MODELS[name] for name in style.MAIN} | {
+    "pixels": style.Style("Pixels", "#7b3294", "v", ":"),
+    "mean RGB": style.Style("Mean RGB", "#d6604d", "P", (0, (1, 1))),
+    "gabor": style.Style("Gabor energy", "#1b7837", "D", (0, (3, 1))),
+    "untrained": style.Style("Untrained CORnet-S", "#8c6d31", "*", (0, (5, 2, 1, 2, 1, 2))),
+    "category": style.Style("Category", "#5c6b73", "h", (0, (2, 2))),
+}  # beside the networks, in chapter 03b
 SETS = {"natural": "Natural images", "shapes": "Artificial shapes", "letters": "Letters"}
 REGION, DIFFERENCE, IMPROVEMENT = "Brain region", "Difference in\nSpearman's rho", "Improvement (%)"
 NO_RATIO = "reference not above 0"
@@ -74,9 +81,7 @@ def draw_forest(axes, rows, column, names, by, styles, width=0.36, p="p"):
 def plot_reliability(table):
     """Reliability of the voxels by region: one line per subject, means as bars, one panel per dataset and stimulus set.
 
-    Parameters
-    ----------
-    table : DataFrame, ``metric`` ``reliability``, columns ``dataset stimulus_set subject roi value``
+    ``table``: DataFrame, ``metric`` ``reliability``, columns ``dataset stimulus_set subject roi value``
     """
     rows = style.select(table, "plot_reliability", ("dataset", "stimulus_set", "subject", "roi"), metric="reliability")
     groups, rois = list(rows.groupby(["dataset", "stimulus_set"], sort=False)), style.ordered(rows.roi, ROIS)
@@ -100,12 +105,9 @@ def plot_fmri_similarity(table, stimulus_set, title=None):
     Dots are subjects and networks, lines join networks aligned with one subject, bars are means, the band is the noise
     ceiling of the dataset.
 
-    Parameters
-    ----------
-    table : DataFrame
-        ``metric`` ``rho``, columns ``model subject trained_on seed layer roi stimulus_set value ceiling_lower
-        ceiling_upper``. All its rows are drawn: keep those you mean, such as ``trained_on == subject``.
-    stimulus_set, title : str
+    ``table``: ``metric`` ``rho``, columns
+    ``model subject trained_on seed layer roi stimulus_set value ceiling_lower ceiling_upper``. All its rows are drawn:
+    keep those you mean, such as ``trained_on == subject``.
     """
     figure, axes = style.new_figure(3.9)
     handles = draw_fmri(axes, table, stimulus_set, "plot_fmri_similarity")
@@ -138,11 +140,7 @@ def draw_fmri(axes, table, stimulus_set, who):
 def plot_layers(table, stimulus_set):
     """Every layer and the best one: heat maps of mean similarity, layer x region, one per kind of network.
 
-    Parameters
-    ----------
-    table : DataFrame
-        ``metric`` ``rho``, columns ``model layer roi stimulus_set value``; means are over subjects and networks.
-    stimulus_set : str
+    ``table``: ``metric`` ``rho``, columns ``model layer roi stimulus_set value``; means are over subjects and networks.
     """
     rows = style.select(table, "plot_layers", ("roi",), metric="rho", stimulus_set=stimulus_set, model=style.MAIN)
     layers, rois = style.ordered(rows.layer, style.LAYERS), style.ordered(rows.roi, ROIS)
@@ -188,12 +186,8 @@ def plot_improvement(table, stimulus_sets):
 def plot_differences(table, title=None):
     """Difference in similarity (mean over regions) with its interval: one row per subject and network, and their means.
 
-    Parameters
-    ----------
-    table : DataFrame
-        ``metric`` ``difference``, ``roi`` ``mean``, ``model`` ``realnet`` and, where trained, shuffled ones; columns
-        ``subject trained_on reference stimulus_set value lower upper p``. Filled markers and a star: p < .05.
-    title : str
+    ``table``: ``metric`` ``difference``, ``roi`` ``mean``, ``model`` ``realnet`` and, where trained, shuffled ones;
+    columns ``subject trained_on reference stimulus_set value lower upper p``. Filled markers and a star: p < .05.
     """
     columns = ("subject", "trained_on", "stimulus_set", "lower", "upper", "p")
     rows = style.select(table, "plot_differences", columns, metric="difference", roi="mean")
@@ -219,12 +213,8 @@ def plot_differences(table, title=None):
 def plot_layer_differences(table, title=None):
     """Difference in similarity at the same layer of both networks (mean over regions), and its mean over the layers.
 
-    Parameters
-    ----------
-    table : DataFrame
-        ``metric`` ``layer_difference``, ``roi`` ``mean``, ``model`` ``realnet`` of one stimulus set, one row per
-        network, ``reference`` and ``layer``; columns ``trained_on value lower upper p``. Filled, star: p < .05.
-    title : str
+    ``table``: ``metric`` ``layer_difference``, ``roi`` ``mean``, ``model`` ``realnet`` of one stimulus set, one row per
+    network, ``reference`` and ``layer``; columns ``trained_on value lower upper p``. Filled, star: p < .05.
     """
     rows = style.select(table, "plot_layer_differences", ("trained_on", "layer", "lower", "upper", "p"),
                         metric="layer_difference", roi="mean", model="realnet")  # fmt: skip
@@ -268,3 +258,40 @@ def plot_across_datasets(within, across):
         panel.margins(x=0.1)
         panel.set_title(f"{style.DATASETS.get(rows.dataset.iloc[0], rows.dataset.iloc[0])}\n({whose})")
     return style.legend_below(figure, style.keys(styles, "aligned with {}") + [GAP_KEY] * gaps)
+
+
+def plot_baselines(table, title=None):
+    """Similarity of baselines and networks, each at its best layer, by region (dots: subjects) or over time.
+
+    ``table``: rows ``rho`` of one recording from chapters 03b and 03, 04 or 05; means are over networks and subjects.
+    """
+    rows = style.select(table, "plot_baselines", ("roi", "time"), metric="rho", model=tuple(SIMPLE))
+    place, label = ("time", style.TIME) if rows.time.notna().all() else ("roi", REGION)
+    keys = ["model", "trained_on", "seed", "subject", place]
+    rows = rows[rows.layer != "cross-validated"].groupby(keys, dropna=False).value.max()
+    rows = rows.groupby(["model", "subject", place]).mean().reset_index()
+    styles, (figure, axes) = style.styles_in(rows.model, SIMPLE), style.new_figure(3.9)
+    if place == "roi":
+        draw_groups(axes, rows, "roi", style.ordered(rows.roi, ROIS), "model", styles, width=0.75, size=4)
+    else:
+        means = rows.groupby(["time", "model"]).value.mean().unstack("model")
+        for model, look in styles.items():
+            axes.plot(1000 * means.index, means[model], **style.line_style(look), markersize=4)
+    axes.set(xlabel=label, ylabel=style.RHO, title=title)
+    return style.legend_below(figure, style.keys(styles, **{"linestyle": "none"} if place == "roi" else {}), 4)
+
+
+def plot_by_region(table, panel, by, label, title=None):
+    """Values with intervals by region (columns ``roi value lower upper p_corrected``; filled, star: p_corrected < .05).
+
+    One panel per value of the column ``panel``, one colour per ``by`` (``model`` or ``reference``); ``label``: of x.
+    """
+    rows = style.select(table, "plot_by_region", (panel, by, "roi", "lower", "upper", "p_corrected"))
+    styles = style.styles_in(rows[by], style.MODELS if by == "model" else style.REFERENCES)
+    names, rois = style.ordered(rows[panel], style.LAYERS), style.ordered(rows.roi, ROIS)
+    height = 0.4 * len(rois) + 0.9
+    figure, axes = style.panel_grid(len(names), 2, height, label, extra=0.6, sharex=True, sharey=True)
+    for axis, name in zip(axes, names, strict=True):
+        draw_forest(axis, rows[rows[panel] == name], "roi", rois, by, styles, width=0.5, p="p_corrected")
+        axis.set_title(f"Layer {name}" if panel == "layer" else name)
+    return style.legend_below(figure, [*style.keys(styles, linestyle="none"), SIGNIFICANT_KEY], title=title)

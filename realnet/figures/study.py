@@ -7,7 +7,7 @@ import numpy as np
 
 from realnet.figures import style
 from realnet.figures.dimensions import draw_dimension_changes, select_changes
-from realnet.figures.eeg import TIME, draw_eeg
+from realnet.figures.eeg import draw_eeg
 from realnet.figures.fmri import ROIS, SIGNIFICANT_KEY, draw_fmri, subject_styles
 
 LOSSES = {  # title and unit
@@ -24,12 +24,8 @@ REGIONS = {"EVC": "Early visual cortex (EVC)", "IT": "Inferior temporal cortex (
 def plot_training(history, title=None):
     """The losses by epoch, one line per network: training solid, test dashed. Epoch 0 is the state before training.
 
-    Parameters
-    ----------
-    history : DataFrame
-        Columns ``epoch split metric value`` of :func:`realnet.training.align`, and those that name a network: ``model
-        trained_on beta seed``.
-    title : str
+    ``history``: Columns ``epoch split metric value`` of :func:`realnet.training.align`, and those that name a network:
+    ``model trained_on beta seed``.
     """
     names = ["split", "model", "trained_on", "beta", "seed"]
     rows = style.select(history, "plot_training", ("epoch", *names), metric=tuple(LOSSES)).sort_values("epoch")
@@ -48,13 +44,9 @@ def plot_training(history, title=None):
 def plot_beta_curves(table, title=None):
     """Difference of ReAlnet from CORnet and from Control by beta: one panel per measure; small dots are subjects.
 
-    Parameters
-    ----------
-    table : DataFrame
-        ``metric`` ``difference``; columns ``curve reference beta trained_on value lower upper``. The line is the mean
-        over ``trained_on``, or its rows ``mean`` where there are any, then with their interval; subjects have thin
-        intervals where they have one of their own.
-    title : str
+    ``table``: ``metric`` ``difference``; columns ``curve reference beta trained_on value lower upper``. The line is the
+    mean over ``trained_on``, or its rows ``mean`` where there are any, then with their interval; subjects have thin
+    intervals where they have one of their own.
     """
     columns = ("curve", "beta", "trained_on", "lower", "upper")
     rows = style.select(table, "plot_beta_curves", columns, metric="difference")
@@ -91,11 +83,8 @@ def _draw_beta_curve(panel, rows, look, subjects, step):
 def plot_objects92(table):
     """Similarity of each layer with early visual cortex and IT: mean and SEM over subjects, noise ceiling as a band.
 
-    Parameters
-    ----------
-    table : DataFrame
-        ``metric`` ``rho``, columns ``model subject layer roi value ceiling_lower ceiling_upper``. Several networks of
-        one kind are averaged for each subject first; kinds with other layers have panels of their own.
+    ``table``: ``metric`` ``rho``, columns ``model subject layer roi value ceiling_lower ceiling_upper``. Several
+    networks of one kind are averaged for each subject first; kinds with other layers have panels of their own.
     """
     columns = ("subject", "layer", "roi", "ceiling_lower", "ceiling_upper")
     rows = style.select(table, "plot_objects92", columns, metric="rho")
@@ -141,7 +130,7 @@ def plot_headline(fmri, eeg, dimensions, n_dimensions=14):
     draw_fmri(top, fmri, "natural", "plot_headline")
     top.set_title("a  fMRI, natural images: each network and the subject it is aligned with", loc="left")
     draw_eeg({"IT": middle}, eeg, "plot_headline")
-    middle.set(xlabel=TIME, ylabel=style.RHO)
+    middle.set(xlabel=style.TIME, ylabel=style.RHO)
     middle.set_title("b  EEG of other subjects: layer IT (shading: SEM)", loc="left")
     draw_dimension_changes(bottom, changes, names, "cornet")
     bottom.set_xlabel("Difference in squared partial Spearman's rho")

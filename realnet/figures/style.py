@@ -32,7 +32,7 @@ REFERENCES = {name: MODELS[name]._replace(label=f"vs {MODELS[name].label}")
 PAPER = ("cornet", "control")  # the references of the paper
 LAYERS = ("V1", "V2", "V4", "IT", "average pool", "best", "cross-validated")
 DATASETS = {"shen2019": "Shen 2019", "own": "Own experiment", "horikawa2017": "Horikawa & Kamitani 2017"}
-RHO, SIMULATED = "Similarity (Spearman's rho)", "simulated data"
+TIME, RHO, SIMULATED = "Time after image onset (ms)", "Similarity (Spearman's rho)", "simulated data"
 ZERO = {"color": "black", "linewidth": 0.6, "zorder": 1}  # keywords of a line at 0
 CEILING = "#e3e3e3"
 CEILING_KEY = Patch(facecolor=CEILING, label="Noise ceiling")
@@ -195,8 +195,8 @@ def plot_images(images, n_columns=10):
     return figure
 
 
-def plot_rdms(rdms, names, title=None):
-    """RDMs (1 - Pearson's r) as square images with one colour bar.
+def plot_rdms(rdms, names, title=None, measure="1 - Pearson's r"):
+    """RDMs (of the named ``measure``) as square images with one colour bar.
 
     Parameters
     ----------
@@ -214,7 +214,7 @@ def plot_rdms(rdms, names, title=None):
         image = panel.imshow(matrix, vmin=np.nanmin(rdms), vmax=np.nanmax(rdms), interpolation="nearest")
         panel.set(title=name, xticks=[], yticks=[])
         panel.spines[:].set_visible(False)
-    figure.colorbar(image, ax=axes, label="Dissimilarity (1 - Pearson's r)", shrink=0.85, aspect=25, pad=0.02)
+    figure.colorbar(image, ax=axes, label=f"Dissimilarity ({measure})", shrink=0.85, aspect=25, pad=0.02)
     if title:
         figure.suptitle(title)
     return figure

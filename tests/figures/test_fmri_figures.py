@@ -1,6 +1,7 @@
 """Figures of fMRI: what is drawn, read back from the artists, equals pandas."""
 
 import numpy as np
+import pandas as pd
 import pytest
 from figure_tables import KINDS, LAYERS, ROIS, SUBJECTS, assert_forest, assert_means, cross, legend_texts, line, points
 
@@ -109,3 +110,39 @@ def test_wrong_tables_say_what_was_expected(tables):
         figures.plot_fmri_similarity(tables.fmri, "shapes")
     with pytest.raises(InvalidInput, match=r"expects cornet, control, .*but has vgg"):
         figures.plot_fmri_similarity(tables.fmri.assign(model="vgg"), "natural")
+
+
+def test_baselines_and_networks_are_dots_at_their_best_layer_with_means_over_subjects(rng, tables):
+    simple = cross(rng, model=["pixels", "untrained"], subject=SUBJECTS, layer="best", roi=ROIS, metric="rho")
+    networks = tables.fmri.query("stimulus_set == 'natural' and layer != 'cross-validated'")
+    worse = networks[networks.layer == "V1"].assign(layer="cross-validated", value=9)
+    axes = figures.plot_baselines(pd.concat([networks, simple, worse]).assign(time=np.nan)).axes[0]
+    shown = pd.concat([networks[networks.model != "shuffled"], simple])
+    best = shown.groupby(["roi", "model", "subject", "seed"], dropna=False).value.max()
+    best = best.groupby(["roi", "model", "subject"]).mean()
+    for model in ("cornet", "control", "realnet", "pixels", "untrained"):
+        label = figures.SIMPLE[model].label
+        np.testing.assert_allclose(line(axes, label).get_ydata(), best.groupby(["roi", "model"]).mean()[:, model][ROIS])
+        np.testing.assert_allclose(np.sort(points(axes, f"{label} dots")[1]), np.sort(best[:, model]))
+
+
+def test_over_time_each_model_is_the_mean_of_the_subjects(rng, tables):
+    eeg = tables.eeg[tables.eeg.metric == "rho"].assign(roi=np.nan, trained_on="")
+    flat = cross(rng, model="pixels", subject=SUBJECTS, layer="best", time=[0.0, 0.01], metric="rho", roi=np.nan)
+    figure = figures.plot_baselines(pd.concat([eeg, flat]))
+    best = eeg[eeg.model == "realnet"].groupby(["subject", "seed", "time"]).value.max()
+    expected, drawn = best.groupby(["subject", "time"]).mean().groupby("time").mean(), line(figure.axes[0], "ReAlnet")
+    np.testing.assert_allclose(drawn.get_ydata(), expected)
+    np.testing.assert_allclose(drawn.get_xdata(), 1000 * expected.index)
+    assert legend_texts(figure) == [*(MODELS[model].label for model in KINDS[:3]), "Pixels"]
+
+
+def test_values_by_region_have_their_intervals_and_stars_where_the_corrected_p_is_below_5_percent(rng):
+    table = cross(rng, trained_on=[*SUBJECTS, "mean"], model=["control", "realnet"], roi=ROIS)
+    figure = figures.plot_by_region(table, "trained_on", "model", "what")
+    for axes, subject in zip(figure.axes, [*SUBJECTS, "mean"], strict=True):
+        assert axes.get_title() == subject
+        assert_forest(axes, "ReAlnet", table[(table.trained_on == subject) & (table.model == "realnet")], "p_corrected")
+    layers = table.rename(columns={"model": "reference"}).assign(layer="V4").query("reference == 'control'")
+    layers = figures.plot_by_region(layers[layers.trained_on == "mean"], "layer", "reference", "what")
+    assert layers.axes[0].get_title() == "Layer V4" and legend_texts(layers)[0] == "vs Control"
