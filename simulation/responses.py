@@ -207,14 +207,9 @@ def time_course(source):
 
 
 def simulate_signal(subject, features, settings):
-    """The EEG of one participant without noise, sd about 1 over images at the peaks: array (n_stimuli, 17, 100).
+    """The EEG of one participant without noise, array (n_stimuli, 17, 100), sd about 1 over images at the peaks.
 
-    Parameters
-    ----------
-    subject : str
-        The mixing of the features is the participant's own; their private ones are those of the EEG.
-    features : dict source -> array (n_stimuli, n_features)
-    settings : realnet.settings.SimulationSettings
+    ``features``: dict source -> array (n_stimuli, n_features); ``settings``: the ``SimulationSettings``.
     """
     signal = 0
     for source in SOURCES:

@@ -144,20 +144,15 @@ def _forms(names, draw, size):
 
 def _with_forms(stimuli, settings):
     """The stimuli, some of which show a plain form instead of an object of their category."""
-    rng = generator(settings.seed, "forms")
-    n, dimensions = len(stimuli.names), stimuli.dimensions.copy()
+    rng, n = generator(settings.seed, "forms"), len(stimuli.names)
     rows = np.sort(rng.choice(n, round(settings.forms * n), replace=False))
-    forms = [draw_form(rng, settings.image_size) for _ in rows]
+    forms = {row: draw_form(rng, settings.image_size) for row in rows}
 
-    def draw():
-        images = stimuli.draw()
-        for row, (image, _) in zip(rows, forms, strict=True):
-            images[row] = image
-        return images
+    def replaced(values, part):
+        return np.stack([forms[row][part] if row in forms else value for row, value in enumerate(values)])
 
-    for row, (_, measured) in zip(rows, forms, strict=True):
-        dimensions[row] = measured
-    return Stimuli(stimuli.names, stimuli.category, dimensions, draw)
+    dimensions = replaced(stimuli.dimensions, 1)
+    return Stimuli(stimuli.names, stimuli.category, dimensions, lambda: replaced(stimuli.draw(), 0))
 
 
 def _concepts(settings):

@@ -6,8 +6,8 @@ import bdpy
 import numpy as np
 import pytest
 import torch
-from scipy.spatial.distance import pdist, squareform
-from scipy.stats import spearmanr
+from scipy.spatial.distance import pdist
+from scipy.stats import rankdata, spearmanr
 
 from realnet.activations import load_images, normalise
 from realnet.cornet import load_cornet_s
@@ -142,34 +142,26 @@ def test_the_noise_has_the_planted_sd_and_half_of_it_lies_in_the_patterns(featur
 
 
 def similarity_between_subjects(features, shared):
-    """Spearman correlations of RDMs without noise of all pairs of subjects, (n_pairs,), and of their permutations."""
-    rdms, rng = [], np.random.default_rng(0)
+    """Spearman correlations between the noise-free RDMs of all pairs of fMRI subjects and the EEG, (36,)."""
+    rdms = []
     for subject in responses.PRIVATE[:-1]:
         voxels = responses.make_voxels(subject, features["training"], 40, 0, shared)
         rdms.append(correlation_rdm(voxels.responses(features["eeg"])))
     eeg = responses.simulate_signal("things_eeg2/sub-01", features["eeg"], SMALL.model_copy(update={"shared": shared}))
     rdms.append(correlation_rdm(eeg[:, :, np.argmin(abs(responses.TIMES - 0.1))]))
-    first, second = np.triu_indices(len(rdms), 1)
-    permuted = squareform(squareform(rdms[0])[np.ix_(*[rng.permutation(200)] * 2)])
-    return spearmanr(np.stack(rdms).T).statistic[first, second], [spearmanr(permuted, rdm).statistic for rdm in rdms]
+    return pdist(rankdata(rdms, axis=1), lambda a, b: np.corrcoef(a, b)[0, 1])
 
 
 def test_rdms_of_subjects_and_of_the_eeg_agree_as_far_as_sources_are_shared(features):
-    apart, chance = similarity_between_subjects(features, 0.0)
-    some, same = (similarity_between_subjects(features, shared)[0] for shared in (0.7, 1.0))
-    # 36 pairs; those of permuted images give the standard error of one
-    assert abs(apart.mean()) < 2 * np.std(chance) < 0.03 and np.abs(apart).max() < 5 * np.std(chance)
+    apart, some, same = (similarity_between_subjects(features, shared) for shared in (0.0, 0.7, 1.0))
+    # the standard error of one correlation of RDMs of 200 images, about .01, is that of permuted images
+    assert abs(apart.mean()) < 0.01 and np.abs(apart).max() < 0.05
     assert some.min() > 0.2 and same.mean() > some.mean() + 0.05
     assert same.max() < 0.99, "voxels differ"
 
 
-def test_private_features_are_uncorrelated_between_subjects_and_explain_their_share(features):
-    n = responses.N_PRIVATE * len(responses.PRIVATE)
-    private = np.hstack([values[:, -n:] for values in features["eeg"].values()])
-    correlations = np.corrcoef(private.T)
-    blocks = np.arange(len(correlations)) % n // responses.N_PRIVATE
-    assert np.abs(correlations[blocks[:, None] != blocks]).mean() < 1 / np.sqrt(200)  # the standard error of 200 images
-    gabor = features["training"]["gabor"]
+def test_the_shared_and_the_private_features_have_their_shares_of_the_variance(features):
+    gabor, n = features["training"]["gabor"], responses.N_PRIVATE * len(responses.PRIVATE)
     mixing = responses.mix(np.random.default_rng(0), gabor, 50, "shen2019/sub-02", 0.7)
     np.testing.assert_allclose((gabor[:, :-n] @ mixing[:-n]).var(axis=0), 0.7)
     np.testing.assert_allclose((gabor[:, -n:] @ mixing[-n:]).var(axis=0), 0.3)
@@ -223,8 +215,6 @@ def test_the_planted_share_of_training_images_shows_forms_and_no_other_image_cha
     assert (corners == 128).all(axis=2).mean() > 0.95, "forms lie on grey"
     assert catalogue.training.names == plain.training.names
     np.testing.assert_array_equal(catalogue.natural.images, plain.natural.images)
-    shown = {image.tobytes() for name in ("shapes", "letters") for image in getattr(catalogue, name).images}
-    assert not shown & {image.tobytes() for image in catalogue.training.images}
 
 
 def test_only_complete_data_with_equal_settings_and_version_are_left_alone(folder, monkeypatch):
