@@ -1,9 +1,11 @@
 """How often the study finds what was planted in simulated data, and how often what was not: ``make calibration``.
 
 Each data set has its own images, participants, pretrained network and training; analyses and settings are the study's.
+Data sets without shared sources have the same images; only the similarity with the own participant is planted in them.
 """
 
 import time
+from itertools import product
 
 import pandas as pd
 from tqdm import tqdm
@@ -42,9 +44,11 @@ def findings(study):
             if effect == "eeg":  # any time counts
                 up, down = pd.Series([up.any()]), pd.Series([down.any()])
             rows.append(_row(effect, name, model, reference, up, down, part.value))
-    beyond = read_truth(project_root() / study.raw)["dimensions"].query("beyond_categories").dimension
-    table = pd.DataFrame(rows)
-    return table.assign(planted=(table.model == "realnet") & ((table.effect != "dimension") | table.part.isin(beyond)))
+    truth, table = read_truth(project_root() / study.raw), pd.DataFrame(rows)
+    beyond = truth["dimensions"].query("beyond_categories").dimension
+    planted = table.effect.isin(truth["effects"].query("planted").effect) & (table.model == "realnet")
+    planted &= (table.effect != "dimension") | table.part.isin(beyond)
+    return table.assign(planted=planted, shared=study.simulated.shared)
 
 
 def _row(effect, part, model, reference, up, down, values):
@@ -56,8 +60,8 @@ def main():
     """Train what is missing and analyse every simulated data set."""
     given = parse_arguments("python -m experiments.truth", __doc__)
     start, tables = time.monotonic(), []
-    for seed in tqdm(range(given.simulations), desc="simulations"):
-        study = simulated_study(seed)
+    for seed, shared in tqdm(list(product(range(given.simulations), (None, 0.0))), desc="simulations"):
+        study = simulated_study(seed, shared=shared)
         prepare(study)
         for network in study.networks():
             train(study, network)

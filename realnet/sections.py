@@ -86,6 +86,10 @@ class SimulationSettings(Settings):
     pretraining_epochs: Whole = Field(12, ge=1, le=1000)
     n_voxels: Whole = Field(200, ge=1, le=100_000, description="voxels per region")
     n_eeg_subjects: Whole = Field(10, ge=1, le=10, description="subjects in the simulated THINGS EEG2")
+    shared: Number = Field(0.7, ge=0, le=1, description="share of the signal common to all subjects, fMRI and EEG")
+    voxel_noise: Number = Field(5.5, ge=0, le=1000, description="SD of a single repeat; signal: about 1")
+    eeg_signal: Number = Field(0.1, gt=0, le=10, description="SD over images at the peak; noise of a trial: 1")
+    forms: Number = Field(0.15, ge=0, lt=1, description="share of the training images that show a plain form")
 
     @model_validator(mode="after")
     def _every_class_has_an_image(self):

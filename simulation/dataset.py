@@ -9,8 +9,8 @@ from tqdm import tqdm
 from realnet.errors import InvalidInput
 from realnet.io import whole_file
 from simulation import participants, published
-from simulation.responses import Sources
-from simulation.stimuli import SIMULATION_VERSION, STIMULUS_SETS, make_catalogue
+from simulation.responses import source_features
+from simulation.stimuli import SIMULATION_VERSION, make_catalogue
 from simulation.truth import write_truth
 
 DATASETS = ("shen2019", "horikawa2017", "things_eeg2", "things_dimensions", "cornet_s", "imagenet", "geirhos2021")
@@ -62,10 +62,9 @@ def write_simulated_data(folder, settings, progress=True):
 
 def _files(catalogue, checkpoint, settings):
     """Yield (path below the folder, content) for every file of the data set."""
-    sources = Sources(catalogue.training, settings.seed)
-    features = {name: sources.features(getattr(catalogue, name)) for name in STIMULUS_SETS}
+    features = source_features(catalogue, settings.seed)
     # first, as it marks the folder as simulated if this run is interrupted
-    yield "truth.nc", partial(write_truth, catalogue=catalogue)
+    yield "truth.nc", partial(write_truth, catalogue=catalogue, settings=settings)
     yield from published.image_files(catalogue)
     yield from published.table_files(catalogue)
     yield "cornet_s/cornet_s-simulated.pth", partial(_write_checkpoint, checkpoint=checkpoint)

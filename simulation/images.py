@@ -127,6 +127,19 @@ def draw_letter(name, size=64):
     return _on_grey(inside, COLOURS["black"])
 
 
+def draw_form(rng, size=64):
+    """Draw a polygon or letter that is no test image, of random place, size, colour; returns as :func:`draw_shape`."""
+    canvas = Image.new("L", (4 * size, 4 * size))
+    pen, centre, radius = ImageDraw.Draw(canvas), size * rng.uniform(1.4, 2.6, 2), size * rng.uniform(0.6, 1.3)
+    if rng.random() < 0.5:
+        pen.regular_polygon((*centre, radius), int(rng.choice((3, 5, 6, 8))), rng.uniform(0, 360), fill=255)
+    else:
+        font = ImageFont.load_default(size=2 * radius)
+        pen.text(tuple(centre), rng.choice(list("BDFGHJKLMPQVWYZ")), fill=255, font=font, anchor="mm")
+    inside = np.asarray(canvas.resize((size, size), Image.Resampling.BOX)) > 127
+    return _on_grey(inside, rng.choice(list(COLOURS.values())))
+
+
 def _on_grey(inside, colour):
     """Image and dimensions of a flat form."""
     return _to_bytes(np.where(inside[..., None], np.array(colour), GREY)), _measure_form(inside, colour)

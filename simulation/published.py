@@ -99,13 +99,14 @@ def shen_files(catalogue, features, settings):
     """
     for i in range(1, N_SHEN + 1):
         subject = f"shen2019/sub-{i:02d}"
-        voxels = make_voxels(subject, features["training"], settings.n_voxels, settings.seed)
+        voxels = make_voxels(subject, features["training"], settings.n_voxels, settings.seed, settings.shared)
         rois = {"hV4" if roi == "V4" else roi: mask for roi, mask in voxels.rois.items()}
         for split in SHEN_SETS:
             rng = generator(settings.seed, subject, split)
             part = _samples(voxels, getattr(catalogue, split), features[split], split, SPLITS[split].n_repeats, rng)
             name = f"{subject}_perception{SPLITS[split].session}_original_VC.h5"
-            yield name, partial(_write_bdata, parts=[part], rois=rois, n_blocks=SPLITS[split].n_repeats, rng=rng)
+            noise = partial(add_noise, patterns=voxels.noise, sd=settings.voxel_noise, rng=rng)
+            yield name, partial(_write_bdata, parts=[part], rois=rois, n_blocks=SPLITS[split].n_repeats, noise=noise)
 
 
 def horikawa_files(catalogue, features, settings):
@@ -115,7 +116,7 @@ def horikawa_files(catalogue, features, settings):
     """
     for i in range(1, N_HORIKAWA + 1):
         name = f"horikawa2017/Subject{i}.h5"
-        voxels = make_voxels(name, features["training"], settings.n_voxels, settings.seed)
+        voxels = make_voxels(name, features["training"], settings.n_voxels, settings.seed, settings.shared)
         rng = generator(settings.seed, name, "samples")
         parts = []
         for kind, split in {1: "training", 2: "natural", 3: "natural"}.items():
@@ -126,14 +127,15 @@ def horikawa_files(catalogue, features, settings):
                 ids = np.floor(labels["stimulus_id"])
                 labels["Label"][:, 1], labels["stimulus_id"] = ids, ids
             parts.append((order, signal, labels | {"DataType": np.full(len(order), float(kind))}))
-        yield name, partial(_write_bdata, parts=parts, rois=voxels.rois, n_blocks=5, rng=rng)
+        noise = partial(add_noise, patterns=voxels.noise, sd=settings.voxel_noise, rng=rng)
+        yield name, partial(_write_bdata, parts=parts, rois=voxels.rois, n_blocks=5, noise=noise)
 
 
 def eeg_files(features, settings):
     """Yield (path, content) of every subject of THINGS EEG2; parameters as :func:`shen_files`."""
     for i in range(1, settings.n_eeg_subjects + 1):
         subject = f"things_eeg2/sub-{i:02d}"
-        trials = simulate_eeg(subject, features["eeg"], EEG_REPEATS, settings.seed)
+        trials = simulate_eeg(subject, features["eeg"], EEG_REPEATS, settings)
         content = {"preprocessed_eeg_data": trials, "ch_names": list(CHANNELS), "times": TIMES}
         yield f"{subject}/preprocessed_eeg_test.npy", content
 
@@ -154,10 +156,10 @@ def _samples(voxels, stimuli, features, split, n_repeats, rng):
     return order, voxels.responses(features), labels
 
 
-def _write_bdata(path, parts, rois, n_blocks, rng):
-    """Write samples with noise, each of the parts in ``n_blocks`` blocks of rows."""
+def _write_bdata(path, parts, rois, n_blocks, noise):
+    """Write samples, to which ``noise`` adds noise, each of the parts in ``n_blocks`` blocks of rows."""
     labels = {key: np.concatenate([part[2][key] for part in parts]) for key in parts[0][2]}
-    blocks = (add_noise(signal[rows], rng) for order, signal, _ in parts for rows in np.array_split(order, n_blocks))
+    blocks = (noise(signal[rows]) for order, signal, _ in parts for rows in np.array_split(order, n_blocks))
     n_voxels = parts[0][1].shape[1]
     # a grid of 2 mm, one region behind the other
     grid = np.unravel_index(np.arange(n_voxels), (20, 20, n_voxels // 400 + 1))

@@ -9,10 +9,10 @@ from typing import NamedTuple
 import numpy as np
 
 from realnet.datasets.shen2019 import LETTER_NAMES, SHAPE_NAMES
-from simulation.images import DIMENSIONS, draw_letter, draw_shape, render_objects
+from simulation.images import DIMENSIONS, draw_form, draw_letter, draw_shape, render_objects
 
 #: To be increased whenever the same settings give other files.
-SIMULATION_VERSION = 1
+SIMULATION_VERSION = 2
 
 #: Sets of stimuli with simulated responses: those of Shen et al. (2019), and that of THINGS EEG2.
 SHEN_SETS = ("training", "natural", "shapes", "letters")
@@ -25,8 +25,9 @@ SHARE_TRAINING, SHARE_TEST = 0.59, 0.20
 
 N_CONCEPTS, N_EEG_CONCEPTS, N_HELD_OUT = 1854, 200, 5
 
-#: Standard deviation of each dimension within a category; colours vary more, so that they matter less for categories.
-JITTER = np.array([0.3, 0.3, 0.1, 0.1, 0.1, 0.1, 0.1, 0.1])
+#: Standard deviation of each dimension within a category. Hue, saturation and elongation vary more, so that they matter
+#: less for categories.
+JITTER = np.array([0.3, 0.3, 0.1, 0.1, 0.3, 0.1, 0.1, 0.1])
 
 
 def generator(seed, *name):
@@ -76,7 +77,9 @@ def make_catalogue(settings):
     held_out_category = np.repeat(np.arange(len(classes)), N_HELD_OUT)
     concepts, numbers, dimensions, seen = _concepts(settings)
     return Catalogue(
-        training=_natural(settings, "training", sorted(ids[kinds["training"]]), N_PER_CATEGORY, prototypes),
+        training=_with_forms(
+            _natural(settings, "training", sorted(ids[kinds["training"]]), N_PER_CATEGORY, prototypes), settings
+        ),
         natural=_natural(settings, "natural", sorted(ids[kinds["natural"]]), 1, prototypes),
         shapes=_forms(SHAPE_NAMES, draw_shape, settings.image_size),
         letters=_forms(LETTER_NAMES, draw_letter, settings.image_size),
@@ -137,6 +140,19 @@ def _forms(names, draw, size):
     """Shapes and letters: flat forms on grey, one of each."""
     images, dimensions = zip(*[draw(name, size) for name in names], strict=True)
     return Stimuli(list(names), np.arange(len(names)), np.stack(dimensions), lambda: np.stack(images))
+
+
+def _with_forms(stimuli, settings):
+    """The stimuli, some of which show a plain form instead of an object of their category."""
+    rng, n = generator(settings.seed, "forms"), len(stimuli.names)
+    rows = np.sort(rng.choice(n, round(settings.forms * n), replace=False))
+    forms = {row: draw_form(rng, settings.image_size) for row in rows}
+
+    def replaced(values, part):
+        return np.stack([forms[row][part] if row in forms else value for row, value in enumerate(values)])
+
+    dimensions = replaced(stimuli.dimensions, 1)
+    return Stimuli(stimuli.names, stimuli.category, dimensions, lambda: replaced(stimuli.draw(), 0))
 
 
 def _concepts(settings):

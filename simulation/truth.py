@@ -12,8 +12,11 @@ from simulation import responses
 from simulation.images import DIMENSIONS
 from simulation.stimuli import JITTER, STIMULUS_SETS
 
+#: A row of the table ``noise``.
+SHARED = "variance of the signal that all participants and modalities share"
 
-def write_truth(path, catalogue):
+
+def write_truth(path, catalogue, settings):
     """Write everything that is planted, with the dimensions of the stimuli of a ``Catalogue``, as one netCDF file."""
     sets = {name: getattr(catalogue, name) for name in STIMULUS_SETS}
     latencies = np.array([responses.EEG_LATENCIES[source] for source in responses.SOURCES])
@@ -32,10 +35,14 @@ def write_truth(path, catalogue):
         },
         coords=coords,
         attrs={
-            "fMRI noise of a single repeat, sd (signal: about 1)": responses.VOXEL_NOISE,
-            "EEG signal at its peak, sd over images (single-trial noise: 1)": responses.EEG_SIGNAL,
+            "fMRI noise of a single repeat, sd (signal: about 1)": settings.voxel_noise,
+            "fMRI noise, patterns over voxels (half of its variance)": responses.N_NOISE_PATTERNS,
+            "EEG signal at its peak, sd over images (single-trial noise: 1)": settings.eeg_signal,
             "EEG noise, autocorrelation at 10 ms": responses.EEG_NOISE_MEMORY,
-            "feature combinations per source, ROI and participant": responses.N_OWN,
+            SHARED: settings.shared,
+            "shared feature combinations per source, ROI and participant": responses.N_OWN,
+            "private features per source and participant (EEG: of all participants)": responses.N_PRIVATE,
+            "training images that show a plain form, share": settings.forms,
         },
     )
     with whole_file(path) as temporary:
@@ -55,6 +62,8 @@ def read_truth(folder):
     dict name -> DataFrame
         ``regions`` (roi, source, weight) · ``dimensions`` (dimension, weight, jitter, beyond_categories) ·
         ``latencies`` (source, onset, peak in s) · ``eeg`` (source, time in s, weight) · ``noise`` (quantity, value) ·
+        ``effects`` (effect, planted): what aligning a network with one participant can change; without a shared part of
+        the sources only the similarity with this participant, and no dimension is ``beyond_categories`` ·
         ``stimuli`` (stimulus_set, stimulus, one column per dimension).
     """
     path = Path(folder) / "truth.nc"
@@ -64,10 +73,13 @@ def read_truth(folder):
     latencies = truth[["onset", "peak"]].to_dataframe().reset_index()
     dimensions = truth[["dimension_weight", "jitter"]].to_dataframe().reset_index()
     dimensions = dimensions.rename(columns={"dimension_weight": "weight"})
-    dimensions["beyond_categories"] = dimensions.weight > dimensions.weight.min()
+    is_shared = truth.attrs[SHARED] > 0
+    dimensions["beyond_categories"] = (dimensions.weight > dimensions.weight.min()) & is_shared
+    effects = {"own subject": True, "other people": is_shared, "eeg": is_shared, "dimension": is_shared}
     stimuli = truth.stimulus_dimensions.to_pandas().reset_index()
     stimuli.insert(0, "stimulus_set", truth.stimulus_set.values)
     return {"regions": truth.roi_weight.to_dataframe("weight").reset_index(), "dimensions": dimensions,
             "latencies": latencies, "eeg": truth.eeg_weight.to_dataframe("weight").reset_index(),
             "noise": pd.DataFrame({"quantity": list(truth.attrs), "value": list(truth.attrs.values())}),
+            "effects": pd.DataFrame({"effect": effects.keys(), "planted": effects.values()}),
             "stimuli": stimuli.rename_axis(columns=None)}  # fmt: skip

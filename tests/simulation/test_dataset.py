@@ -7,16 +7,18 @@ import numpy as np
 import pytest
 import torch
 from scipy.spatial.distance import pdist
-from scipy.stats import spearmanr
+from scipy.stats import rankdata, spearmanr
 
 from realnet.activations import load_images, normalise
 from realnet.cornet import load_cornet_s
 from realnet.datasets import horikawa2017, shen2019, things_dimensions, things_eeg2
 from realnet.datasets.files import find_images
 from realnet.errors import InvalidInput
+from realnet.rdm import correlation_rdm
 from realnet.settings import SimulationSettings
 from simulation import dataset, images, published, read_truth, responses, write_simulated_data
 from simulation.stimuli import generator, make_catalogue
+from simulation.truth import write_truth
 
 SMALL = SimulationSettings(n_voxels=12, n_eeg_subjects=1)  # with the kept network
 
@@ -34,8 +36,8 @@ def catalogue():
 
 
 @pytest.fixture(scope="module")
-def sources(catalogue):
-    return responses.Sources(catalogue.training, SMALL.seed)
+def features(catalogue):
+    return responses.source_features(catalogue, SMALL.seed)
 
 
 def contents(folder):
@@ -119,22 +121,52 @@ def test_the_checkpoint_has_the_published_layout_and_the_reported_accuracy_on_th
     assert correct == pytest.approx(json.loads((folder / "simulation.json").read_text())["held_out_accuracy"], abs=0.02)
 
 
-def test_v1_follows_gabor_energy_and_loc_the_object_dimensions(catalogue, sources):
-    features = sources.features(catalogue.natural)
-    voxels = responses.make_voxels("a subject", sources.features(catalogue.training), 100, seed=3)
-    signal, rng = voxels.responses(features), generator(3, "noise")
-    mean = np.mean([responses.add_noise(signal, rng) for _ in range(24)], axis=0)
-    v1, loc = (pdist(mean[:, voxels.rois[roi]]) for roi in ("V1", "LOC"))
-    gabor, objects = (pdist(features[source]) for source in ("gabor", "object"))
-    assert spearmanr(v1, gabor).statistic > spearmanr(v1, objects).statistic + 0.3
-    assert spearmanr(loc, objects).statistic > spearmanr(loc, gabor).statistic + 0.3
+def test_v1_follows_gabor_energy_and_loc_the_object_dimensions(features):
+    voxels = responses.make_voxels("shen2019/sub-01", features["training"], 100, 3, 0.7)
+    signal = voxels.responses(features["eeg"])
+    v1, loc = (pdist(signal[:, voxels.rois[roi]]) for roi in ("V1", "LOC"))
+    gabor, objects = (pdist(features["eeg"][source]) for source in ("gabor", "object"))
+    assert spearmanr(v1, gabor).statistic > spearmanr(v1, objects).statistic + 0.2
+    assert spearmanr(loc, objects).statistic > spearmanr(loc, gabor).statistic + 0.2
 
 
-def test_subjects_share_sources_but_not_mixing(catalogue, sources):
-    training, natural = sources.features(catalogue.training), sources.features(catalogue.natural)
-    one, two = (responses.make_voxels(name, training, 60, seed=0).responses(natural) for name in ("one", "two"))
-    assert np.abs(np.corrcoef(one.T, two.T)[: one.shape[1], one.shape[1] :].mean()) < 0.05, "voxels differ"
-    assert 0.5 < spearmanr(pdist(one, "correlation"), pdist(two, "correlation")).statistic < 0.99, "RDMs are similar"
+def test_the_noise_has_the_planted_sd_and_half_of_it_lies_in_the_patterns(features):
+    voxels = responses.make_voxels("shen2019/sub-01", features["training"], 100, 3, 0.7)
+    signal = np.zeros((4000, len(voxels.regions)), dtype=np.float32)
+    noise = responses.add_noise(signal, voxels.noise, 5.5, generator(3, "noise"))
+    np.testing.assert_allclose(noise.std(axis=0), 5.5, rtol=0.06)
+    variances = np.sort(np.linalg.eigvalsh(np.cov(noise.T)))[::-1]
+    n = responses.N_NOISE_PATTERNS
+    expected = 0.5 + 0.5 * n / noise.shape[1]  # the independent half also has variance along the patterns
+    assert variances[:n].sum() / variances.sum() == pytest.approx(expected, abs=0.02)
+
+
+def similarity_between_subjects(features, shared):
+    """Spearman correlations between the noise-free RDMs of all pairs of fMRI subjects and the EEG, (36,)."""
+    rdms = []
+    for subject in responses.PRIVATE[:-1]:
+        voxels = responses.make_voxels(subject, features["training"], 40, 0, shared)
+        rdms.append(correlation_rdm(voxels.responses(features["eeg"])))
+    eeg = responses.simulate_signal("things_eeg2/sub-01", features["eeg"], SMALL.model_copy(update={"shared": shared}))
+    rdms.append(correlation_rdm(eeg[:, :, np.argmin(abs(responses.TIMES - 0.1))]))
+    return pdist(rankdata(rdms, axis=1), lambda a, b: np.corrcoef(a, b)[0, 1])
+
+
+def test_rdms_of_subjects_and_of_the_eeg_agree_as_far_as_sources_are_shared(features):
+    apart, some, same = (similarity_between_subjects(features, shared) for shared in (0.0, 0.7, 1.0))
+    # the standard error of one correlation of RDMs of 200 images, about .01, is that of permuted images
+    assert abs(apart.mean()) < 0.01 and np.abs(apart).max() < 0.05
+    assert some.min() > 0.2 and same.mean() > some.mean() + 0.05
+    assert same.max() < 0.99, "voxels differ"
+
+
+def test_the_shared_and_the_private_features_have_their_shares_of_the_variance(features):
+    gabor, n = features["training"]["gabor"], responses.N_PRIVATE * len(responses.PRIVATE)
+    mixing = responses.mix(np.random.default_rng(0), gabor, 50, "shen2019/sub-02", 0.7)
+    np.testing.assert_allclose((gabor[:, :-n] @ mixing[:-n]).var(axis=0), 0.7)
+    np.testing.assert_allclose((gabor[:, -n:] @ mixing[-n:]).var(axis=0), 0.3)
+    own = np.flatnonzero(mixing[-n:].any(axis=1))
+    assert own.tolist() == list(range(responses.N_PRIVATE, 2 * responses.N_PRIVATE))
 
 
 def test_eeg_differs_between_images_after_the_first_onset_only(folder):
@@ -147,11 +179,10 @@ def test_eeg_differs_between_images_after_the_first_onset_only(folder):
     assert float(eeg.var()) == pytest.approx(1, abs=0.05)
 
 
-def test_eeg_follows_the_sources_in_their_planted_order(catalogue, sources):
-    features = sources.features(catalogue.eeg)
-    mean = responses.simulate_eeg("a subject", features, 20, seed=1).mean(axis=1)
-    early, late = (pdist(mean[:, :, np.argmin(abs(responses.TIMES - t))]) for t in (0.06, 0.17))
-    gabor, objects = (pdist(features[source]) for source in ("gabor", "object"))
+def test_eeg_follows_the_sources_in_their_planted_order(features):
+    signal = responses.simulate_signal("a subject", features["eeg"], SMALL)
+    early, late = (pdist(signal[:, :, np.argmin(abs(responses.TIMES - t))]) for t in (0.06, 0.17))
+    gabor, objects = (pdist(features["eeg"][source]) for source in ("gabor", "object"))
     assert spearmanr(early, gabor).statistic > spearmanr(early, objects).statistic
     assert spearmanr(late, objects).statistic > spearmanr(late, gabor).statistic
 
@@ -162,10 +193,28 @@ def test_truth_contains_what_was_planted(folder, catalogue):
     assert np.sqrt(variance) == pytest.approx(truth["noise"].value[0], rel=0.03)
     regions = truth["regions"].pivot(index="roi", columns="source", values="weight")
     assert regions.loc["V1"].idxmax() == "gabor" and regions.loc["LOC"].idxmax() == "object"
-    assert truth["dimensions"].query("beyond_categories").dimension.tolist() == ["hue", "saturation"]
+    assert truth["dimensions"].query("beyond_categories").dimension.tolist() == ["hue", "saturation", "elongation"]
+    assert truth["effects"].planted.all()
     natural = truth["stimuli"].query("stimulus_set == 'natural'")
     assert natural.stimulus.tolist() == catalogue.natural.names
     np.testing.assert_allclose(natural[list(images.DIMENSIONS)].to_numpy(), catalogue.natural.dimensions)
+
+
+def test_without_shared_sources_only_the_effect_on_the_own_subject_is_planted(catalogue, tmp_path):
+    write_truth(tmp_path / "truth.nc", catalogue, SMALL.model_copy(update={"shared": 0.0}))
+    truth = read_truth(tmp_path)
+    assert truth["effects"].query("planted").effect.tolist() == ["own subject"]
+    assert not truth["dimensions"].beyond_categories.any()
+
+
+def test_the_planted_share_of_training_images_shows_forms_and_no_other_image_changes(catalogue):
+    plain = make_catalogue(SMALL.model_copy(update={"forms": 0.0}))
+    changed = (catalogue.training.images != plain.training.images).any(axis=(1, 2, 3))
+    assert changed.mean() == pytest.approx(SMALL.forms, abs=1e-9)
+    corners = catalogue.training.images[changed][:, [0, 0, -1, -1], [0, -1, 0, -1]]
+    assert (corners == 128).all(axis=2).mean() > 0.95, "forms lie on grey"
+    assert catalogue.training.names == plain.training.names
+    np.testing.assert_array_equal(catalogue.natural.images, plain.natural.images)
 
 
 def test_only_complete_data_with_equal_settings_and_version_are_left_alone(folder, monkeypatch):
