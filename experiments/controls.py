@@ -4,14 +4,21 @@ Controls that differ in their training seed alone are compared as if one group w
 other subjects, in the EEG and in the object dimensions. Appendix 11 shows how often each test errs.
 """
 
-import os
 import time
 
 import numpy as np
 import pandas as pd
 from tqdm import tqdm
 
-from experiments.simulated_studies import parse_arguments, prepare, share_prepared, simulated_study, train, variant
+from experiments.simulated_studies import (
+    link,
+    parse_arguments,
+    prepare,
+    share_prepared,
+    simulated_study,
+    train,
+    variant,
+)
 from experiments.tables.kept import keep
 from realnet.analyses.dimensions import dimension_table
 from realnet.analyses.eeg import eeg_table
@@ -39,12 +46,12 @@ def compare(study, pair, number):
                "inference": {"n_bootstraps": 300}}  # fmt: skip
     same = variant(study, f"controls-{n_seeds}-{number}", changes)
     share_prepared(same, study)
-    _link(table_path(study, "reliability"), table_path(same, "reliability"))
+    link(table_path(study, "reliability"), table_path(same, "reliability"))
     networks = same.networks()
     for network in networks:
         group = {"control": pair[1], "realnet": pair[0]}.get(network.model)
         stem = "cornet" if group is None else Network("control", 0, 0, int(group[network.seed])).stem
-        _link(study.results / "rdms" / f"{stem}.nc", same.results / "rdms" / f"{network.stem}.nc")
+        link(study.results / "rdms" / f"{stem}.nc", same.results / "rdms" / f"{network.stem}.nc")
     return findings(same, networks)
 
 
@@ -67,12 +74,6 @@ def findings(study, networks):
     dimensions = dimension_table(study, networks).query(f"{chosen} and metric == 'difference'")
     found["object dimensions, any, corrected", "IT"] = (dimensions.p_corrected < LEVEL).any()
     return found
-
-
-def _link(source, target):
-    target.parent.mkdir(parents=True, exist_ok=True)
-    target.unlink(missing_ok=True)
-    os.link(source, target)
 
 
 def main():

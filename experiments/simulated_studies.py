@@ -95,6 +95,13 @@ def _other_subjects(study):
     return select_stimuli(responses.compute_fmri_rdms(study, "natural", "horikawa2017"), order)
 
 
+def link(source, target):
+    """Let a study have a file of another one."""
+    target.parent.mkdir(parents=True, exist_ok=True)
+    target.unlink(missing_ok=True)
+    os.link(source, target)
+
+
 def share_prepared(study, base):
     """Give a variant what was prepared for its base; its own targets where it scales them in another way."""
     study.prepared.mkdir(parents=True, exist_ok=True)

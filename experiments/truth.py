@@ -5,19 +5,22 @@ Data sets without shared sources have the same images; only the similarity with 
 """
 
 import time
-from itertools import product
+from concurrent.futures import ProcessPoolExecutor
 
 import pandas as pd
+import torch
 from tqdm import tqdm
 
-from experiments.simulated_studies import parse_arguments, prepare, simulated_study, train
+from experiments.simulated_studies import link, parse_arguments, prepare, simulated_study, train
 from experiments.tables.kept import keep
 from realnet.analyses.dimensions import dimension_table
 from realnet.analyses.eeg import eeg_table
 from realnet.analyses.fmri import fmri_differences
-from realnet.io import load_prepared
-from realnet.settings import project_root
+from realnet.io import load_prepared, whole_file
+from realnet.settings import Study, project_root
 from simulation import read_truth
+
+EEG_SUBJECTS = 4  # instead of the demo's ten: decoding their trials takes longest
 
 
 def findings(study):
@@ -28,7 +31,7 @@ def findings(study):
     """
     networks = study.main_networks()
     rows = []
-    for effect, dataset in (("own subject", "shen2019"), ("other people", "horikawa2017")):
+    for effect, dataset in (("own subject", "shen2019"), ("other subjects", "horikawa2017")):
         brains, within = load_prepared(study, f"{dataset}_rdms", "natural"), dataset == "shen2019"
         table = fmri_differences(study, dataset, "natural", brains, networks, within=within)
         means = table[(table.metric == "difference") & (table.roi == "mean")]
@@ -36,7 +39,7 @@ def findings(study):
         for (model, reference), part in means.groupby(["model", "reference"]):
             rows.append(_row(effect, "", model, reference, part.lower > 0, part.upper < 0, part.value))
     eeg, dimensions = eeg_table(study, networks), dimension_table(study, networks)
-    for effect, column, table in (("eeg", "layer", eeg), ("dimension", "dimension", dimensions)):
+    for effect, column, table in (("eeg", "layer", eeg), ("dimensions", "dimension", dimensions)):
         differences = table[table.metric == "difference"]
         for (model, reference, name), part in differences.groupby(["model", "reference", column]):
             sure = part.p_corrected < 0.05
@@ -47,7 +50,7 @@ def findings(study):
     truth, table = read_truth(project_root() / study.raw), pd.DataFrame(rows)
     beyond = truth["dimensions"].query("beyond_categories").dimension
     planted = table.effect.isin(truth["effects"].query("planted").effect) & (table.model == "realnet")
-    planted &= (table.effect != "dimension") | table.part.isin(beyond)
+    planted &= (table.effect != "dimensions") | table.part.isin(beyond)
     return table.assign(planted=planted, shared=study.simulated.shared)
 
 
@@ -56,18 +59,47 @@ def _row(effect, part, model, reference, up, down, values):
             "down": int(down.sum()), "n": len(up), "value": values.mean()}  # fmt: skip
 
 
+def reduced_study(seed, shared, n_seeds):
+    """The study of one simulated data set, with :data:`EEG_SUBJECTS`; ``shared``: see :func:`simulated_study`."""
+    settings = simulated_study(seed, seeds=tuple(range(n_seeds)), shared=shared).model_dump()
+    settings["simulated"]["n_eeg_subjects"] = EEG_SUBJECTS
+    settings["eeg"]["subjects"] = tuple(range(1, EEG_SUBJECTS + 1))
+    settings["training"]["shuffled"] = shared != 0
+    return Study.model_validate(settings)
+
+
+def studied(seed, n_seeds):
+    """The findings in a simulated data set and in the one without shared sources; what is missing is made first."""
+    torch.set_num_threads(1)
+    first, tables = None, []
+    for shared in (None, 0.0):
+        study = reduced_study(seed, shared, n_seeds)
+        path = study.results / "findings.csv"
+        if not path.exists():
+            prepare(study)
+            for network in study.networks():
+                if first and not network.subject:  # trained on the images alone, which are the same
+                    name = f"rdms/{network.stem}.nc"
+                    link(first.results / name, study.results / name)
+                train(study, network)
+            with whole_file(path) as temporary:
+                findings(study).assign(simulation=seed).to_csv(temporary, index=False)
+        tables.append(pd.read_csv(path))
+        first = study
+    return pd.concat(tables)
+
+
 def main():
     """Train what is missing and analyse every simulated data set."""
-    given = parse_arguments("python -m experiments.truth", __doc__)
-    start, tables = time.monotonic(), []
-    for seed, shared in tqdm(list(product(range(given.simulations), (None, 0.0))), desc="simulations"):
-        study = simulated_study(seed, shared=shared)
-        prepare(study)
-        for network in study.networks():
-            train(study, network)
-        tables.append(findings(study).assign(simulation=seed))
-    settings = {"simulations": given.simulations, "threads": 1, "study": simulated_study(0).model_dump(mode="json")}
-    keep("truth", pd.concat(tables, ignore_index=True), settings, time.monotonic() - start)
+    more = {"seeds": (3, "trainings of each network"), "workers": (1, "processes")}
+    given = parse_arguments("python -m experiments.truth", __doc__, **more)
+    start = time.monotonic()
+    with ProcessPoolExecutor(given.workers) as pool:
+        tables = pool.map(studied, range(given.simulations), [given.seeds] * given.simulations)
+        table = pd.concat(tqdm(tables, total=given.simulations, desc="simulations"), ignore_index=True)
+    study = reduced_study(0, None, given.seeds).model_dump(mode="json")
+    settings = {"simulations": given.simulations, "seeds": given.seeds, "study": study}
+    keep("truth", table, settings, time.monotonic() - start)
 
 
 if __name__ == "__main__":

@@ -75,7 +75,7 @@ def read_truth(folder):
     dimensions = dimensions.rename(columns={"dimension_weight": "weight"})
     is_shared = truth.attrs[SHARED] > 0
     dimensions["beyond_categories"] = (dimensions.weight > dimensions.weight.min()) & is_shared
-    effects = {"own subject": True, "other people": is_shared, "eeg": is_shared, "dimension": is_shared}
+    effects = {"own subject": True, "other subjects": is_shared, "eeg": is_shared, "dimensions": is_shared}
     stimuli = truth.stimulus_dimensions.to_pandas().reset_index()
     stimuli.insert(0, "stimulus_set", truth.stimulus_set.values)
     return {"regions": truth.roi_weight.to_dataframe("weight").reset_index(), "dimensions": dimensions,

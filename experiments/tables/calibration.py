@@ -101,7 +101,7 @@ def how_often_found(table):
         One row per effect, kind of network, reference and ``planted``: ``found above`` and ``found below`` as shares of
         ``cases`` over all ``simulations``, and the mean ``value`` of the effect.
     """
-    effect = table.effect.where(table.effect != "dimension", "dimension" + np.where(table.planted, " (planted)", ""))
+    effect = table.effect.where(table.effect != "dimensions", "dimensions" + np.where(table.planted, " (planted)", ""))
     keys = ["planted", "effect", "model", "reference"]
     found = table.assign(effect=effect).groupby(keys, sort=False)
     sums = found[["up", "down", "n"]].sum()

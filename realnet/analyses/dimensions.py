@@ -52,14 +52,8 @@ def top_dimensions(table, n=3, reference="cornet"):
 def beside_truth(table, truth):
     """What was planted in each dimension of simulated data, beside what changed in layer IT.
 
-    Parameters
-    ----------
-    table, truth : DataFrame of :func:`dimension_table`, DataFrame ``dimension weight beyond_categories``
-
-    Returns
-    -------
-    DataFrame
-        Per dimension what was planted and the change of ``partial_rho2`` against each reference, largest first.
+    ``table``: of :func:`dimension_table`; ``truth``: columns ``dimension weight beyond_categories``. Returns a
+    DataFrame: per dimension what was planted and the change of ``partial_rho2`` against each reference, largest first.
     """
     changes = table[(table.metric == "difference") & (table.model == "realnet")]
     changes = changes.pivot(index="dimension", columns="reference", values="value").add_prefix("change against ")

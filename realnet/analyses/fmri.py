@@ -45,16 +45,10 @@ def fmri_table(study, networks, within):
 def similarity_table(study, dataset, stimulus_set, brains, networks, within):
     """Similarity of every layer of every network with every region of every subject (figures 1B, 2A, 2B, 3A).
 
-    Parameters
-    ----------
-    brains, networks : DataArray (subject, roi, pair), sequence of realnet.settings.Network
-
-    Returns
-    -------
-    DataFrame
-        ``metric`` ``rho``: Spearman between RDMs; ``layer`` is V1, V2, V4, IT, ``best`` (paper: the best layer of each
-        region, chosen on the same images) or ``cross-validated`` (chosen on other images). Noise ceilings are those
-        between the subjects of this dataset; ``within`` the root of the reliability of each subject's own RDM.
+    ``brains``: RDMs, DataArray (subject, roi, pair). Returns a DataFrame: ``metric`` ``rho``: Spearman between RDMs;
+    ``layer`` is V1, V2, V4, IT, ``best`` (paper: the best layer of each region, chosen on the same images) or
+    ``cross-validated`` (chosen on other images). Noise ceilings are those between the subjects of this dataset;
+    ``within`` the root of the reliability of each subject's own RDM.
     """
     models = load_model_rdms(study, stimulus_set, networks)
     rho = compare_rdms(models, brains)

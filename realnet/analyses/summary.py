@@ -84,7 +84,8 @@ def readable(summary, truth=None):
     ----------
     summary : DataFrame of :func:`summary_table`
     truth : dict, optional
-        ``dimensions``: DataFrame with columns ``dimension beyond_categories``; adds the column ``planted``.
+        ``effects`` (columns ``effect planted``) and ``dimensions`` (``dimension beyond_categories``) of the simulated
+        data; adds the column ``planted``.
     """
     own = {name: f"... with {name.split(', ')[1]}" for name in summary.question if name.startswith("own subject, ")}
     wording = {name: (own | WORDING)[name] for name in summary.question if name in own | WORDING}
@@ -93,8 +94,7 @@ def readable(summary, truth=None):
     order = [name for name in [*COLUMNS.values(), "gained without a brain (share)"] if name in table]
     table = table[order].rename_axis(columns=None).fillna("")
     if truth is not None:
-        planted = dict.fromkeys(wording, "yes: all subjects share their sources")
-        planted |= dict.fromkeys(own.keys() - {"own subject, natural"}, "not planted: unlike the training images")
-        planted["dimensions"] = " and ".join(truth["dimensions"].query("beyond_categories").dimension)
-        table["planted"] = pd.Series(planted)
+        planted = truth["effects"].set_index("effect").planted.map({True: "yes", False: "no"})
+        planted["dimensions"] = " and ".join(truth["dimensions"].query("beyond_categories").dimension) or "none"
+        table["planted"] = [planted[question.split(",")[0]] for question in table.index]
     return table.rename(index=wording).rename_axis("question")

@@ -148,7 +148,10 @@ def test_the_summary_counts_what_the_tables_hold(study, networks, eeg, dimension
     share = share[share.stimulus_set == "natural"].value.item()
     stated = summary[(summary.metric == "share") & (summary.question == "own subject, natural")].value.item()
     assert stated == share or (np.isnan(stated) and np.isnan(share))
-    truth = {"dimensions": pd.DataFrame({"dimension": ["a", "b"], "beyond_categories": [True, False]})}
+    truth = {
+        "effects": pd.DataFrame({"effect": ["own subject", "other subjects", "eeg", "dimensions"], "planted": True}),
+        "dimensions": pd.DataFrame({"dimension": ["a", "b"], "beyond_categories": [True, False]}),
+    }
     shown = readable(summary, truth)
     assert list(shown.columns) == ["minus CORnet", "minus Control", "minus shuffled", "gained without a brain (share)",
                                    "planted"]  # fmt: skip

@@ -179,12 +179,12 @@ def test_what_is_found_in_simulated_data_is_counted_apart_for_planted_and_not():
          "up": up, "down": 0, "n": n, "value": 0.1}
         for simulation, up in ((0, 1), (1, 2))
         for effect, model, planted, n in (("own subject", "realnet", True, 3), ("own subject", "shuffled", False, 3),
-                                          ("dimension", "realnet", True, 2), ("dimension", "realnet", False, 6))
+                                          ("dimensions", "realnet", True, 2), ("dimensions", "realnet", False, 6))
     ])  # fmt: skip
     found = chapter.how_often_found(table).set_index(["effect", "model"])
     assert found.loc[("own subject", "realnet"), "found above"].item() == 3 / 6
-    assert found.loc[("dimension (planted)", "realnet"), "cases"].item() == 4
-    assert found.loc[("dimension", "realnet"), "cases"].item() == 12
+    assert found.loc[("dimensions (planted)", "realnet"), "cases"].item() == 4
+    assert found.loc[("dimensions", "realnet"), "cases"].item() == 12
     assert list(found.planted)[:2] == [True, True] and set(found.simulations) == {2}
     assert set(load_kept("truth")[0].model) == {"realnet", "shuffled"}
 
