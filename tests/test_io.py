@@ -71,7 +71,7 @@ def test_arrays_come_back_with_the_settings_and_commit_they_were_made_with(study
         ["git", "describe", "--always", "--dirty"], cwd=REPOSITORY, capture_output=True, text=True
     )
     with h5py.File(study.prepared / "targets_sub-01.nc") as file:
-        assert json.loads(file.attrs["settings"])["fmri"]["n_components"] == 256
+        assert json.loads(file.attrs["settings"])["fmri"]["n_components"] == study.fmri.n_components
         assert file.attrs["commit"] == described.stdout.strip()
 
 

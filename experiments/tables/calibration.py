@@ -93,16 +93,16 @@ def how_often_found(table):
     ----------
     table : DataFrame
         ``truth`` of :func:`experiments.tables.kept.load_kept`: one row per data set and question, ``up`` and ``down``
-        of ``n`` cases (participants, networks, layers) significant.
+        of ``n`` cases (one, or dimensions) significant.
 
     Returns
     -------
     DataFrame
-        One row per effect, kind of network, reference and ``planted``: ``found above`` and ``found below`` as shares of
-        ``cases`` over all ``simulations``, and the mean ``value`` of the effect.
+        One row per effect, kind of network, reference, ``planted`` and share of ``shared`` sources: ``found above`` and
+        ``found below`` as shares of ``cases`` over all ``simulations``, and the mean ``value`` of the effect.
     """
     effect = table.effect.where(table.effect != "dimensions", "dimensions" + np.where(table.planted, " (planted)", ""))
-    keys = ["planted", "effect", "model", "reference"]
+    keys = ["planted", "shared", "effect", "model", "reference"]
     found = table.assign(effect=effect).groupby(keys, sort=False)
     sums = found[["up", "down", "n"]].sum()
     return pd.DataFrame({

@@ -176,7 +176,7 @@ def test_a_best_layer_errs_where_layers_are_unlike_and_fixed_layers_do_not(kept)
 def test_what_is_found_in_simulated_data_is_counted_apart_for_planted_and_not():
     table = pd.DataFrame([
         {"simulation": simulation, "effect": effect, "model": model, "reference": "control", "planted": planted,
-         "up": up, "down": 0, "n": n, "value": 0.1}
+         "shared": 0.7, "up": up, "down": 0, "n": n, "value": 0.1}
         for simulation, up in ((0, 1), (1, 2))
         for effect, model, planted, n in (("own subject", "realnet", True, 3), ("own subject", "shuffled", False, 3),
                                           ("dimensions", "realnet", True, 2), ("dimensions", "realnet", False, 6))
