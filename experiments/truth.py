@@ -65,6 +65,7 @@ def reduced_study(seed, shared, n_seeds):
     settings["simulated"]["n_eeg_subjects"] = EEG_SUBJECTS
     settings["eeg"]["subjects"] = tuple(range(1, EEG_SUBJECTS + 1))
     settings["training"]["shuffled"] = shared != 0
+    settings |= {key: settings[key].replace("simulation", "truth") for key in ("name", "raw")}
     return Study.model_validate(settings)
 
 
