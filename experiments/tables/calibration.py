@@ -102,7 +102,7 @@ def how_often_found(table):
         ``found below`` as shares of ``cases`` over all ``simulations``, and the mean ``value`` of the effect.
     """
     effect = table.effect.where(table.effect != "dimensions", "dimensions" + np.where(table.planted, " (planted)", ""))
-    keys = ["planted", "shared", "effect", "model", "reference"]
+    keys = [key for key in ("planted", "shared", "effect", "model", "reference") if key in table]
     found = table.assign(effect=effect).groupby(keys, sort=False)
     sums = found[["up", "down", "n"]].sum()
     return pd.DataFrame({
