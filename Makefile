@@ -63,9 +63,9 @@ full-size: $(READY)  ## prepare recordings of the published size: seconds and me
 ablation: $(READY)  ## what each choice and beta change, over simulated data sets: two hours on one core
 	@$(PYTHON) -m experiments.ablation
 
-calibration: $(READY)  ## how often our inference errs, and how often planted effects are found: an hour
+calibration: $(READY)  ## how often our inference errs, and how often planted effects are found: hours
 	@$(PYTHON) -m experiments.calibration --workers $$(nproc)
-	@$(PYTHON) -m experiments.truth
+	@$(PYTHON) -m experiments.truth --simulations 10 --workers $$(nproc)
 
 determinism: $(READY)  ## run a small study in several ways that must not change results: some minutes
 	@$(PYTHON) -m experiments.determinism

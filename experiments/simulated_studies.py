@@ -37,15 +37,11 @@ def parse_arguments(program, about, **more):
     return arguments
 
 
-def simulated_study(seed, betas=(40,), seeds=None, shared=None):
+def simulated_study(seed, betas=(40,), seeds=None):
     """The demo study with data of its own: its images, participants, pretrained network and training follow from
-    ``seed``; that of seed 0 is the demo itself. ``shared``: this setting, where it is not that of the demo."""
+    ``seed``; that of seed 0 is the demo itself."""
     settings = load_study("demo").model_dump()
-    name = f"simulation-{seed}"
-    if shared not in (None, settings["simulated"]["shared"]):
-        settings["simulated"]["shared"] = shared
-        name += f"-shared-{round(100 * shared)}"
-    settings |= {"name": name, "raw": f"data/raw/{name}"}
+    settings |= {"name": f"simulation-{seed}", "raw": f"data/raw/simulation-{seed}"}
     settings["simulated"]["seed"] = seed
     settings["training"] |= {"betas": betas, "seeds": (seed,) if seeds is None else seeds}
     return Study.model_validate(settings)
@@ -159,7 +155,7 @@ def measures(study, network):
         times), ``dimension`` (squared partial Spearman in IT), ``top1``, ``top5``, and those of the encoder.
     """
     rows = []
-    brains = _brains(study.simulated.seed, study.simulated.shared)
+    brains = _brains(study.simulated.seed)
     for name in study.fmri.test_sets:
         models = load_model_rdms(study, name, [network]).isel(network=0)
         subjects = brains[name] if not network.subject else brains[name].sel(subject=[network.trained_on])
@@ -185,9 +181,9 @@ def measures(study, network):
 
 
 @cache
-def _brains(seed, shared):
+def _brains(seed):
     """All RDMs that the networks of one simulated data set are compared with, read once."""
-    study = simulated_study(seed, shared=shared)
+    study = simulated_study(seed)
     brains = {name: load_prepared(study, "shen2019_rdms", name) for name in study.fmri.test_sets}
     brains["others"] = load_prepared(study, "horikawa2017_rdms", "natural")
     brains["eeg"] = load_prepared(study, "things_eeg2_rdms", "things")

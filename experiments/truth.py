@@ -59,34 +59,36 @@ def _row(effect, part, model, reference, up, down, values):
             "down": int(down.sum()), "n": len(up), "value": values.mean()}  # fmt: skip
 
 
-def reduced_study(seed, shared, n_seeds):
-    """The study of one simulated data set, with :data:`EEG_SUBJECTS`; ``shared``: see :func:`simulated_study`."""
-    settings = simulated_study(seed, seeds=tuple(range(n_seeds)), shared=shared).model_dump()
+def reduced_study(seed, n_seeds, are_shared):
+    """The study of one simulated data set, with :data:`EEG_SUBJECTS`, with or without shared sources."""
+    settings = simulated_study(seed, seeds=tuple(range(n_seeds))).model_dump()
+    name = f"truth-{seed}" if are_shared else f"truth-{seed}-not-shared"
+    settings |= {"name": name, "raw": f"data/raw/{name}"}
     settings["simulated"]["n_eeg_subjects"] = EEG_SUBJECTS
     settings["eeg"]["subjects"] = tuple(range(1, EEG_SUBJECTS + 1))
-    settings["training"]["shuffled"] = shared != 0
-    settings |= {key: settings[key].replace("simulation", "truth") for key in ("name", "raw")}
+    if not are_shared:
+        settings["simulated"]["shared"] = 0.0
+        settings["training"]["shuffled"] = False
     return Study.model_validate(settings)
 
 
-def studied(seed, n_seeds):
+def findings_of_both(seed, n_seeds):
     """The findings in a simulated data set and in the one without shared sources; what is missing is made first."""
     torch.set_num_threads(1)
-    first, tables = None, []
-    for shared in (None, 0.0):
-        study = reduced_study(seed, shared, n_seeds)
+    studies = [reduced_study(seed, n_seeds, are_shared) for are_shared in (True, False)]
+    tables = []
+    for study in studies:
         path = study.results / "findings.csv"
         if not path.exists():
             prepare(study)
             for network in study.networks():
-                if first and not network.subject:  # trained on the images alone, which are the same
+                if study is not studies[0] and not network.subject:  # trained on the images alone, which are the same
                     name = f"rdms/{network.stem}.nc"
-                    link(first.results / name, study.results / name)
+                    link(studies[0].results / name, study.results / name)
                 train(study, network)
             with whole_file(path) as temporary:
                 findings(study).assign(simulation=seed).to_csv(temporary, index=False)
         tables.append(pd.read_csv(path))
-        first = study
     return pd.concat(tables)
 
 
@@ -96,9 +98,9 @@ def main():
     given = parse_arguments("python -m experiments.truth", __doc__, **more)
     start = time.monotonic()
     with ProcessPoolExecutor(given.workers) as pool:
-        tables = pool.map(studied, range(given.simulations), [given.seeds] * given.simulations)
+        tables = pool.map(findings_of_both, range(given.simulations), [given.seeds] * given.simulations)
         table = pd.concat(tqdm(tables, total=given.simulations, desc="simulations"), ignore_index=True)
-    study = reduced_study(0, None, given.seeds).model_dump(mode="json")
+    study = reduced_study(0, given.seeds, True).model_dump(mode="json")
     settings = {"simulations": given.simulations, "seeds": given.seeds, "study": study}
     keep("truth", table, settings, time.monotonic() - start)
 
