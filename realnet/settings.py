@@ -17,7 +17,7 @@ from realnet.sections import (
     Name,
     NetworkSettings,
     Settings,
-    SimulationSettings,  # fmt: skip
+    SimulationSettings,
     Text,
     TrainingSettings,
     raw_folder_is_its_own,
