@@ -14,7 +14,7 @@ REPOSITORY = Path(__file__).resolve().parents[1]
 NOTEBOOKS = sorted((REPOSITORY / "notebooks").rglob("*.ipynb"))
 MODULES = sorted((REPOSITORY / "realnet").rglob("*.py"))
 #: Small networks and recordings that are committed on purpose, with their licence beside them.
-KEPT = ("simulation/pretrained/",)
+KEPT = ("simulation/pretrained/", "data/objects92/")
 #: Which part of the package a module belongs to; a module imports only from its own and earlier parts.
 FLOW = [
     {"errors", "sections", "settings", "io"},
