@@ -94,11 +94,15 @@ class Study(Settings):
     inference: InferenceSettings = InferenceSettings()
 
     @model_validator(mode="after")
-    def _subjects_are_simulated(self):
+    def _sections_go_together(self):
         if self.simulated and self.fmri.dataset != "shen2019":
             raise ValueError(f"a simulated study has fmri.dataset shen2019, not {self.fmri.dataset}")
         if self.simulated and max(self.eeg.subjects, default=0) > self.simulated.n_eeg_subjects:
             raise ValueError(f"eeg.subjects must not exceed simulated.n_eeg_subjects {self.simulated.n_eeg_subjects}")
+        if self.training.loss != "encoding" and self.fmri.component_scaling == "zscore":
+            raise ValueError(
+                "fmri.component_scaling zscore loses the similarities that training.loss uses: set global"
+            )
         return self
 
     def raw_folder(self, dataset):

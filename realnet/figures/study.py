@@ -14,7 +14,8 @@ LOSSES = {  # title and unit
     "loss_class": ("Classification", "Cross-entropy (nats)"),
     "loss_mse": ("Mean squared error", "Squared component units"),
     "loss_contrastive": ("Contrastive loss", "1 - r, own minus others"),
-    "loss_total": ("Total", "Weighted sum of the three"),
+    "loss_similarity": ("Similarity of representations", "1 - r, mean over layers"),
+    "loss_total": ("Total", "Weighted sum"),
 }
 SPLITS = {"training": style.Style("Training images", "#707070", "", "-"),
           "test": style.Style("Test images", "#707070", "", (0, (4, 1.5)))}  # fmt: skip
