@@ -229,7 +229,7 @@ def test_settings_of_a_notebook_change_only_with_what_its_results_depend_on():
     inference = demo.inference.model_copy(update={"n_bootstraps": 7})
     other = demo.model_copy(update={"description": "x", "training": training, "inference": inference})
     changed = {name for name in DEPENDS_ON if other.settings_of(name) != demo.settings_of(name)}
-    assert not changed & {"00_simulated_data", "01_data", "01b_eeg_data", "02_training", "10_objects92"}
+    assert not changed & {"00_simulated_data", "01_data", "01b_eeg_data", "02_training"}
     assert {"03_fmri_within_subject", "08_beta_sweep", "index"} <= changed
 
 
