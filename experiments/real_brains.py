@@ -137,12 +137,13 @@ def planned(people, seeds, folds):
     return runs
 
 
-def train_all(runs, objects, folder, settings=None):
+def train_all(runs, objects, folder, settings=None, image_size=224):
     """Train and measure every run that the folder does not hold yet: dict Run -> (RDMs, classes, seconds)."""
-    images = prepare_arrays(objects.images.values, 224)
+    images = prepare_arrays(objects.images.values, image_size)
     categories, teachers, found = objects.category.values, teacher_rdms(objects), {}
+    settings = settings or StageTraining()
     for run in tqdm(runs, desc="networks", mininterval=30):
-        path = Path(folder) / f"{run.name}.npz"
+        path = Path(folder) / f"{run.name}_{image_size}-pixels_{settings.epochs}-epochs.npz"
         if not path.is_file():
             start, rdm = time.monotonic(), teachers[run.person or MEAN]
             network = train_run(run, images, rdm, categories, settings)

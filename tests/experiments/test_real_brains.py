@@ -154,4 +154,4 @@ def test_the_table_reads_as_text_and_figures(table):
         (table.metric == "difference") & (table.layer == "mean") & (table.roi == SAME) & (table.loss == "encoding")
     ]
     kept = kept[(kept.model == "aligned") & (kept.reference == "shuffled") & (kept.trained_on == "people")]
-    np.testing.assert_allclose(bars.lines[0].get_ydata(), kept.sort_values("n_train").value)
+    np.testing.assert_allclose(bars.lines[0].get_ydata().astype(float), kept.sort_values("n_train").value)
