@@ -142,7 +142,7 @@ def train_all(runs, objects, folder, settings=None, image_size=224):
     images = prepare_arrays(objects.images.values, image_size)
     categories, teachers, found = objects.category.values, teacher_rdms(objects), {}
     settings = settings or StageTraining()
-    for run in tqdm(runs, desc="networks", mininterval=30):
+    for run in tqdm(runs, desc="networks", delay=60, mininterval=60):
         path = Path(folder) / f"{run.name}_{image_size}-pixels_{settings.epochs}-epochs.npz"
         if not path.is_file():
             start, rdm = time.monotonic(), teachers[run.person or MEAN]
@@ -231,7 +231,9 @@ def _resampled(wanted, found, objects, people, n_bootstraps):
             parts = np.split(rho, np.cumsum([len(rdms) for rdms in brains.values()])[:-1], axis=-1)
             for name, part in zip(brains, parts, strict=True):
                 part = part.mean(axis=-1)
-                for layer, value in {"best": part.max(axis=-1), "mean": part.mean(axis=-1)}.items():
+                layers = dict(zip(STAGES, np.moveaxis(part, -1, 0), strict=True))
+                layers |= {"best": part.max(axis=-1), "mean": part.mean(axis=-1)}
+                for layer, value in layers.items():
                     shape = (len(rho), len(people), value.shape[-1])
                     cell = result.setdefault((name, layer), {kind: np.zeros(shape) for kind in wanted})
                     for k, kind in enumerate(wanted):

@@ -148,13 +148,12 @@ def contrastive_loss(predicted, measured, correlation="spearman"):
 
 
 def similarity_loss(activations, rdm):
-    r"""How little the representations of a batch in each layer are similar to those in a brain.
+    r"""One minus the similarity of the representations of a batch in the layers with those in a brain.
 
     .. math:: L = \frac1{n_\ell} \sum_\ell \Bigl(1 - r\bigl(\{G^\ell_{ij}\}_{i<j}, \{1 - d_{ij}\}_{i<j}\bigr)\Bigr),
         \quad G^\ell = Z_\ell Z_\ell^\top
 
-    with the activations Z of layer l to each image standardised (mean 0, length 1) and r Pearson's correlation over the
-    pairs of images.
+    Z: activations of a layer, standardised for each image (mean 0, length 1); r: Pearson's correlation over pairs.
 
     Parameters
     ----------
@@ -169,9 +168,8 @@ def similarity_loss(activations, rdm):
     brain = 1 - torch.as_tensor(rdm).to(activations[0])
     if n < 3 or brain.shape != (n * (n - 1) // 2,):
         raise InvalidInput(f"{n} images and an RDM of shape {tuple(brain.shape)}: expected 3 or more, and their pairs")
-    upper = tuple(torch.triu_indices(n, n, 1, device=brain.device))
-    layers = [_standardise(layer.flatten(1)) for layer in activations]
-    r = torch.stack([(_standardise((layer @ layer.T)[upper]) * _standardise(brain)).sum() for layer in layers])
+    upper, layers = tuple(torch.triu_indices(n, n, 1)), [_standardise(layer.flatten(1)) for layer in activations]
+    r = torch.stack([_standardise((layer @ layer.T)[upper]) @ _standardise(brain) for layer in layers])
     return 1 - r.mean()
 
 

@@ -111,8 +111,7 @@ def scores_from_rdm(rdm, train, test, n_components):
     values, vectors = np.linalg.eigh(among - mean[train] - mean[train][:, None] + mean[train].mean())
     values, vectors = values[::-1][:n_components], vectors[:, ::-1][:, :n_components]
     if not 0 < n_components < len(train) or values[-1] <= 1e-9 * values[0]:
-        what = f"{len(train)} training images of this RDM do not have {n_components} components"
-        raise InvalidInput(f"{what}: use fewer (at most one less than images, and as many as eigenvalues above 0)")
+        raise InvalidInput(f"{len(train)} training images of this RDM do not have {n_components} components: use fewer")
     rows = gram[np.ix_(test, train)] - mean[train]
     return vectors * np.sqrt(values), (rows - rows.mean(axis=1, keepdims=True)) @ vectors / np.sqrt(values)
 

@@ -49,7 +49,6 @@ def alignment_losses(model, images, labels, measured, beta, settings):
         matrix (products of the components) is 1 - the RDM of :func:`realnet.alignment.similarity_loss`.
     beta : float
     settings : realnet.settings.TrainingSettings
-        ``contrastive`` ``detached`` adds the value (Pearson) without a gradient, as the released notebook does.
         ``precision`` is that of the network; losses are in float32, because sums of ranks exceed bfloat16.
 
     Returns
@@ -65,19 +64,15 @@ def alignment_losses(model, images, labels, measured, beta, settings):
     with torch.set_grad_enabled(beta > 0 and torch.is_grad_enabled()):
         if settings.loss != "similarity":
             losses["loss_mse"] = nn.functional.mse_loss(predicted, measured)
-            if settings.contrastive == "none":
-                losses["loss_contrastive"] = torch.zeros_like(losses["loss_mse"])
-            elif settings.contrastive == "detached":
-                losses["loss_contrastive"] = contrastive_loss(predicted.detach(), measured, "pearson")
-            else:
-                losses["loss_contrastive"] = contrastive_loss(predicted, measured, settings.contrastive)
+            none, kind = torch.zeros_like(losses["loss_mse"]), settings.contrastive
+            if kind == "detached":  # as in the released notebook, the value has no gradient
+                predicted, kind = predicted.detach(), "pearson"
+            losses["loss_contrastive"] = none if kind == "none" else contrastive_loss(predicted, measured, kind)
         if settings.loss != "encoding":
-            pairs = tuple(torch.triu_indices(len(measured), len(measured), 1))
-            rdm = 1 - (measured @ measured.T)[pairs]
+            rdm = 1 - (measured @ measured.T)[tuple(torch.triu_indices(len(measured), len(measured), 1))]
             losses["loss_similarity"] = similarity_loss([layer.float() for layer in layers], rdm)
-    aligned = sum(list(losses.values())[1:])
-    losses["loss_total"] = losses["loss_class"] + beta * aligned if beta > 0 else losses["loss_class"]
-    return losses
+    loss_class, *others = losses.values()
+    return losses | {"loss_total": loss_class + beta * sum(others) if beta > 0 else loss_class}
 
 
 def reuse_memory():

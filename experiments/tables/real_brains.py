@@ -10,8 +10,8 @@ def load_real_brains():
     """The kept table (DataFrame) and a sentence on its origin; None and what to run where there is none."""
     try:
         kept, about = load_kept("real_brains")
-    except MissingInput as error:
-        return None, f"The long experiment has not been kept yet: {error}"
+    except MissingInput:
+        return None, "The long experiment has not been run yet: `python -m experiments.real_brains` keeps its table."
     return kept, made_by(about)
 
 

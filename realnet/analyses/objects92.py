@@ -19,12 +19,8 @@ PEOPLE, MONKEYS, JUDGES = "IT, 4 people", "IT, monkeys", "judgements, 16 people"
 
 
 def load_objects(study):
-    """The 92 objects; those of 15 more people from ``REALNET_DATA``, ``objects92`` in the raw folder or data/raw.
-
-    Returns
-    -------
-    Dataset of :func:`realnet.datasets.objects92.load`, and a sentence (str) about the 15 people
-    """
+    """The 92 objects (Dataset) and a sentence (str) about 15 more people, who are in ``REALNET_DATA``, or ``objects92``
+    in the study's raw folder or data/raw."""
     folder = os.environ.get("REALNET_DATA", real_folder(study, "objects92"))
     objects = objects92.load(folder)
     found = "are here, too" if "human_rdms" in objects else f"are not here: no 92/target_fmri.mat below {folder}"
@@ -53,16 +49,10 @@ def brains_of(objects):
 
 
 def objects92_table(objects, networks, inference):
-    """Similarity of each layer with each person, the monkeys and the judgements for the 92 object images.
+    """Similarity of each layer of networks (dict name -> (network, layers)) with each person, monkeys and judgements.
 
-    Parameters
-    ----------
-    objects, networks, inference : Dataset, dict name -> (network, layers), realnet.settings.InferenceSettings
-
-    Returns
-    -------
-    DataFrame, ``rho`` per network, layer, ``roi`` (a name of :func:`brains_of`) and subject with an interval over
-    images; ``subject`` ``mean``: over images and people; with the noise ceilings of the people
+    Returns a DataFrame: ``rho`` per network, layer, ``roi`` (a name of :func:`brains_of`) and subject with an interval
+    over images; ``subject`` ``mean``: over images and people; with the noise ceilings of the people.
     """
     images, rows, brains = prepare_arrays(objects.images.values, 224), [], brains_of(objects)
     for model, (network, layers) in networks.items():
@@ -71,10 +61,8 @@ def objects92_table(objects, networks, inference):
             values, n_images = resampled_similarities(rdms.expand_dims("network"), people, inference)
             about = {"model": model, "roi": roi, "metric": "rho"}
             rows += _rows(values[:, 0], n_images, inference.level, {"layer": layers}, people.subject.values, about)
-    several = {roi: people.values for roi, people in brains.items() if len(people) > 1}
-    ceilings = dict.fromkeys(brains, (np.nan, np.nan)) | {roi: noise_ceiling(rdms) for roi, rdms in several.items()}
-    table = add_ceilings(pd.DataFrame(rows), "roi", ceilings)
-    return table.assign(dataset="objects92", stimulus_set="objects92")
+    ceilings = {roi: noise_ceiling(rdms) if len(rdms) > 1 else (np.nan, np.nan) for roi, rdms in brains.items()}
+    return add_ceilings(pd.DataFrame(rows), "roi", ceilings).assign(dataset="objects92", stimulus_set="objects92")
 
 
 def session_table(objects, inference):

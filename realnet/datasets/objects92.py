@@ -52,9 +52,9 @@ def load(more=None, folder=HERE):
         data = data.assign_coords(coordinates).set_coords("category").assign_attrs(dataset="objects92")
     names, sessions = _rdms(folder, "92_brainRDMs", "RDMs", (1, 4, 2))
     data["session_rdms"] = ("person", "session", "pair"), sessions[0]
-    data = data.assign_coords(person=[name.split(" | ")[1] for name in names[0, :, 0]], session=[1, 2])
     data["judgement_rdms"] = ("judge", "pair"), _rdms(folder, "92_behavRDMs", "rdms_behav_92", (1, 16))[1][0]
-    data["judge"] = [f"judge-{i + 1:02d}" for i in range(16)]
+    people, judges = [name.split(" | ")[1] for name in names[0, :, 0]], [f"judge-{i + 1:02d}" for i in range(16)]
+    data = data.assign_coords(person=people, session=[1, 2], judge=judges)
     fmri = find_files(more, r"target_fmri\.mat") if more is not None and Path(more).is_dir() else []
     fmri = [file for file in fmri if len(fmri) == 1 or "92" in file.parent.name]  # there is one of 118 images, too
     if not fmri:

@@ -100,7 +100,7 @@ def plot_objects92(table):
         for model, shift in zip(models, style.offsets(len(models), 0.3), strict=True):
             found = rows[(rows.roi == roi) & (rows.model == model)]
             people, mean = found[found.subject != "mean"], found[found.subject == "mean"].set_index("layer")
-            mean = mean.loc[[*layers]]
+            mean = mean.reindex(layers)
             dots = {"color": styles[model].colour, "alpha": 0.35, "markersize": 2.5, "label": "people"}
             panel.plot([layers.index(layer) + shift + 0.12 for layer in people.layer], people.value, "o", **dots)
             errors = abs(mean[["lower", "upper"]].sub(mean.value, axis=0)).T
