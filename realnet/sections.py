@@ -169,6 +169,9 @@ class TrainingSettings(Settings):
     epochs: Whole = Field(5, ge=1, le=10_000)
     batch_size: Whole = Field(16, ge=2, le=100_000)
     learning_rate: Number = Field(2e-5, gt=0, le=1)
+    loss: Literal["encoding", "similarity", "both"] = Field(
+        "encoding", description="similarity: of each layer's representation with the brain's; both: their sum"
+    )
     contrastive: Literal["spearman", "pearson", "detached", "none"] = Field(
         "spearman", description="correlation of the contrastive loss; detached: without a gradient, as released"
     )
@@ -193,6 +196,10 @@ class TrainingSettings(Settings):
     def _main_beta_is_trained(self):
         if self.main_beta not in self.betas:
             raise ValueError(f"main_beta {self.main_beta:g} is not one of betas")
+        if self.loss != "encoding" and self.batch_size < 4:
+            raise ValueError(f"loss {self.loss} correlates over pairs of images: set batch_size to 4 or more")
+        if self.loss == "similarity" and self.contrastive != "spearman":
+            raise ValueError(f"loss similarity has no contrastive part: leave out contrastive {self.contrastive}")
         return self
 
 

@@ -38,7 +38,8 @@ DEPENDS_ON = {
     "06_object_dimensions": ("inference", "main_networks"),
     "07_behavior": ("inference", "network", "networks"),
     "08_beta_sweep": ("inference", "fmri.test_sets", "networks"),
-    "10_objects92": (),
+    "10_objects92": ("inference",),
+    "10b_real_brains": ("inference",),
     "13_paper_beside_ours": ("inference.level", "networks"),
     "index": ("inference.level", "main_networks", "description"),
 }  # fmt: skip
@@ -94,11 +95,13 @@ class Study(Settings):
     inference: InferenceSettings = InferenceSettings()
 
     @model_validator(mode="after")
-    def _subjects_are_simulated(self):
+    def _sections_go_together(self):
         if self.simulated and self.fmri.dataset != "shen2019":
             raise ValueError(f"a simulated study has fmri.dataset shen2019, not {self.fmri.dataset}")
         if self.simulated and max(self.eeg.subjects, default=0) > self.simulated.n_eeg_subjects:
             raise ValueError(f"eeg.subjects must not exceed simulated.n_eeg_subjects {self.simulated.n_eeg_subjects}")
+        if self.training.loss != "encoding" and self.fmri.component_scaling == "zscore":
+            raise ValueError("fmri.component_scaling zscore loses the similarities that training.loss uses: set global")
         return self
 
     def raw_folder(self, dataset):

@@ -13,12 +13,17 @@ from torch import nn
 from tqdm import tqdm
 
 from realnet.activations import batches, cpu_threads, cuda_arithmetic, device_name, normalise, pick_device
-from realnet.alignment import ReAlnet, contrastive_loss
+from realnet.alignment import ReAlnet, contrastive_loss, similarity_loss
 from realnet.errors import InvalidInput
 from realnet.io import whole_file
 
 CHECKPOINT_SECONDS = 60  # between two checkpoints within an epoch; one is also written after every epoch
-LOSSES = ("loss_class", "loss_mse", "loss_contrastive", "loss_total")
+#: What is logged for each ``training.loss``; the last is the sum that is trained on.
+LOSSES = {
+    "encoding": ("loss_class", "loss_mse", "loss_contrastive", "loss_total"),
+    "similarity": ("loss_class", "loss_similarity", "loss_total"),
+    "both": ("loss_class", "loss_mse", "loss_contrastive", "loss_similarity", "loss_total"),
+}
 
 
 @torch.no_grad()
@@ -30,42 +35,44 @@ def teacher_labels(network, images, batch_size=50, device="auto"):
     return torch.cat(parts).cpu()
 
 
-def alignment_losses(model, images, labels, measured, beta, contrastive="spearman", precision="float32"):
-    r"""The losses of one batch (paper, Methods).
+def alignment_losses(model, images, labels, measured, beta, settings):
+    r"""The losses of one batch; those of the paper (Methods) with ``settings.loss`` ``encoding``.
 
-    .. math:: L = L_\text{class} + \beta (L_\text{MSE} + L_\text{contrastive})
+    .. math:: L = L_\text{class} + \beta (L_\text{MSE} + L_\text{contrastive}),\quad
+        L = L_\text{class} + \beta L_\text{similarity}\quad\text{or all four}
 
     Parameters
     ----------
     model : ReAlnet
     images, labels, measured : tensors (N, 3, height, width), (N,), (N, n_targets)
-        uint8 images, the classes that the network gave them before training, and their fMRI components.
+        uint8 images, the classes that the network gave them before training, and their fMRI components. Their Gram
+        matrix (products of the components) is 1 - the RDM of :func:`realnet.alignment.similarity_loss`.
     beta : float
-    contrastive : {"spearman", "pearson", "detached", "none"}
-        ``detached`` adds the value (Pearson) without a gradient, as the released notebook does; ``none`` omits it.
-    precision : {"float32", "bfloat16"}
-        Of the network; the losses are computed in float32, because sums of ranks exceed bfloat16.
+    settings : realnet.settings.TrainingSettings
+        ``precision`` is that of the network; losses are in float32, because sums of ranks exceed bfloat16.
 
     Returns
     -------
     dict name (:data:`LOSSES`) -> scalar tensor; only the last is to be differentiated
     """
     inputs = normalise(images).contiguous(memory_format=torch.channels_last)
-    with torch.autocast(images.device.type, dtype=torch.bfloat16, enabled=precision == "bfloat16"):
-        logits, predicted = model(inputs)
+    with torch.autocast(images.device.type, dtype=torch.bfloat16, enabled=settings.precision == "bfloat16"):
+        logits, predicted, layers = model.outputs(inputs)
     logits, predicted = logits.float(), predicted.float()
-    loss_class = nn.functional.cross_entropy(logits, labels)
-    # at beta 0 (Control) the encoder's losses are logged, not back-propagated
+    losses = {"loss_class": nn.functional.cross_entropy(logits, labels)}
+    # at beta 0 (Control) the losses of the responses are logged, not back-propagated
     with torch.set_grad_enabled(beta > 0 and torch.is_grad_enabled()):
-        loss_mse = nn.functional.mse_loss(predicted, measured)
-        if contrastive == "none":
-            loss_contrastive = torch.zeros_like(loss_mse)
-        elif contrastive == "detached":
-            loss_contrastive = contrastive_loss(predicted.detach(), measured, "pearson")
-        else:
-            loss_contrastive = contrastive_loss(predicted, measured, contrastive)
-    loss_total = loss_class + beta * (loss_mse + loss_contrastive) if beta > 0 else loss_class
-    return dict(zip(LOSSES, (loss_class, loss_mse, loss_contrastive, loss_total), strict=True))
+        if settings.loss != "similarity":
+            losses["loss_mse"] = nn.functional.mse_loss(predicted, measured)
+            none, kind = torch.zeros_like(losses["loss_mse"]), settings.contrastive
+            if kind == "detached":  # as in the released notebook, the value has no gradient
+                predicted, kind = predicted.detach(), "pearson"
+            losses["loss_contrastive"] = none if kind == "none" else contrastive_loss(predicted, measured, kind)
+        if settings.loss != "encoding":
+            rdm = 1 - (measured @ measured.T)[tuple(torch.triu_indices(len(measured), len(measured), 1))]
+            losses["loss_similarity"] = similarity_loss([layer.float() for layer in layers], rdm)
+    loss_class, *others = losses.values()
+    return losses | {"loss_total": loss_class + beta * sum(others) if beta > 0 else loss_class}
 
 
 def reuse_memory():
@@ -88,7 +95,7 @@ def build_model(network, n_targets, image_size, settings, device="cpu"):
 
 def training_step(model, optimizer, images, labels, measured, beta, settings):
     """One step of the optimizer; returns the losses before it, as :func:`alignment_losses` does."""
-    losses = alignment_losses(model, images, labels, measured, beta, settings.contrastive, settings.precision)
+    losses = alignment_losses(model, images, labels, measured, beta, settings)
     optimizer.zero_grad(set_to_none=True)
     losses["loss_total"].backward()
     optimizer.step()
@@ -150,8 +157,9 @@ class _Run:
         torch.manual_seed(seed)
         self.model, self.optimizer = build_model(network, targets.shape[1], images.shape[-1], settings, device)
         self.epoch, self.step, self.history, self.best = 0, 0, [], None  # best: (test loss, weights)
-        self.sums, self.saved = torch.zeros(len(LOSSES), device=device), time.monotonic()
-        self.n_steps = len(_at_least_two(len(images), settings.batch_size))
+        self.losses, self.saved = LOSSES[settings.loss], time.monotonic()
+        self.sums = torch.zeros(len(self.losses), device=device)
+        self.n_steps = len(_whole_batches(len(images), settings))
         digest = hashlib.sha256()
         for array in (*self.model.state_dict().values(), images, targets, *(test or ())):
             digest.update(np.ascontiguousarray(torch.as_tensor(array).cpu()).data)
@@ -167,10 +175,10 @@ class _Run:
         # the order depends only on seed and epoch: resuming needs no state of a random generator
         order = np.random.default_rng([self.seed, self.epoch]).permutation(len(self.training[0]))
         order = torch.from_numpy(order).to(self.device)
-        for part in _at_least_two(len(order), self.settings.batch_size)[self.step - self.epoch * self.n_steps :]:
+        for part in _whole_batches(len(order), self.settings)[self.step - self.epoch * self.n_steps :]:
             batch = [values[order[part]] for values in self.training]
             losses = training_step(self.model, self.optimizer, *batch, self.beta, self.settings)
-            self.sums += torch.stack([losses[name].detach() for name in LOSSES]) * (part.stop - part.start)
+            self.sums += torch.stack([losses[name].detach() for name in self.losses]) * (part.stop - part.start)
             self.step += 1
             bar.update()
             if time.monotonic() - self.saved > CHECKPOINT_SECONDS:
@@ -189,11 +197,11 @@ class _Run:
         if self.test is None:
             return
         self.model.eval()
-        sums, n_images, settings = torch.zeros(len(LOSSES), device=self.device), len(self.test[0]), self.settings
-        for part in _at_least_two(n_images, settings.batch_size):
+        sums, n_images, settings = torch.zeros_like(self.sums), len(self.test[0]), self.settings
+        for part in _whole_batches(n_images, settings):
             batch = [values[part] for values in self.test]
-            losses = alignment_losses(self.model, *batch, self.beta, settings.contrastive, settings.precision)
-            sums += torch.stack([losses[name] for name in LOSSES]) * (part.stop - part.start)
+            losses = alignment_losses(self.model, *batch, self.beta, settings)
+            sums += torch.stack([losses[name] for name in self.losses]) * (part.stop - part.start)
         self.log("test", sums / n_images)
         total = self.history[-1][-1]
         if settings.selection == "best_test_loss" and self.epoch and (self.best is None or total < self.best[0]):
@@ -201,7 +209,7 @@ class _Run:
 
     def log(self, split, means):
         """Add one row per loss to the history."""
-        self.history += [(self.epoch, split, *pair) for pair in zip(LOSSES, means.tolist(), strict=True)]
+        self.history += [(self.epoch, split, *pair) for pair in zip(self.losses, means.tolist(), strict=True)]
 
     def save(self):
         """Write everything on which the rest of the run depends."""
@@ -234,9 +242,9 @@ class _Run:
         return True
 
 
-def _at_least_two(n, batch_size):
-    """:func:`batches`; a last one of a single image joins the one before, as it has no variance and no other pair."""
-    parts = batches(n, batch_size)
-    if len(parts) > 1 and parts[-1].stop - parts[-1].start == 1:
+def _whole_batches(n, settings):
+    """:func:`batches`; a last one of fewer than two images (three, where pairs are correlated) joins the one before."""
+    parts, least = batches(n, settings.batch_size), 2 if settings.loss == "encoding" else 3
+    if len(parts) > 1 and parts[-1].stop - parts[-1].start < least:
         parts = [*parts[:-2], slice(parts[-2].start, parts[-1].stop)]
     return parts

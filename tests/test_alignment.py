@@ -6,8 +6,9 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from scipy import stats
+from scipy.spatial.distance import pdist
 
-from realnet.alignment import ReAlnet, contrastive_loss, correlation_matrix, exact_rank, load_realnet
+from realnet.alignment import ReAlnet, contrastive_loss, correlation_matrix, exact_rank, load_realnet, similarity_loss
 from realnet.cornet import CORnetS
 from realnet.errors import InvalidInput, MissingInput
 from realnet.networks import save_weights
@@ -194,3 +195,38 @@ def test_missing_and_damaged_networks_are_named(tmp_path):
     torch.save(state | {"other.weight": torch.ones(1)}, tmp_path / "encoder.pt")
     with pytest.raises(InvalidInput, match=r"encoder\.pt.*other\.weight"):
         load_realnet(tmp_path / "encoder.pt")
+
+
+def _literal_similarity_loss(activations, rdm):
+    """The equation, pair by pair."""
+    parts = []
+    for layer in activations:
+        z = [(x - x.mean()) / np.linalg.norm(x - x.mean()) for x in layer.reshape(len(layer), -1)]
+        gram = [z[i] @ z[j] for i in range(len(z)) for j in range(i + 1, len(z))]
+        parts.append(1 - stats.pearsonr(gram, 1 - rdm).statistic)
+    return np.mean(parts)
+
+
+def test_the_similarity_loss_is_its_equation_written_out():
+    rng = np.random.default_rng(3)
+    activations = [rng.normal(size=(7, 4, 3, 3)), rng.normal(size=(7, 20)) ** 2]
+    rdm = pdist(rng.normal(size=(7, 9)), "correlation")
+    expected = _literal_similarity_loss(activations, rdm)
+    tensors = [torch.tensor(layer) for layer in activations]
+    assert similarity_loss(tensors, rdm).item() == pytest.approx(expected, abs=1e-12)
+    assert similarity_loss([t.float() for t in tensors], torch.tensor(rdm)).item() == pytest.approx(expected, abs=1e-6)
+    own = pdist(activations[1], "correlation")
+    assert similarity_loss(tensors[1:], own).item() == pytest.approx(0, abs=1e-12)
+
+
+def test_the_gradient_of_the_similarity_loss_is_its_finite_difference():
+    rng = np.random.default_rng(4)
+    layers = [torch.tensor(rng.normal(size=shape), requires_grad=True) for shape in ((5, 2, 3), (5, 4))]
+    rdm = torch.tensor(rng.uniform(size=10))
+    assert torch.autograd.gradcheck(lambda *given: similarity_loss(list(given), rdm), layers)
+
+
+def test_a_similarity_loss_without_pairs_or_with_those_of_other_images_is_refused():
+    for n, pairs in ((2, 1), (4, 3)):
+        with pytest.raises(InvalidInput, match=f"{n} images and an RDM of shape"):
+            similarity_loss([torch.ones(n, 3)], np.zeros(pairs))

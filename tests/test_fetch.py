@@ -283,7 +283,7 @@ def test_status_of_a_study_ends_with_ready_or_what_is_missing(monkeypatch, capsy
 def test_the_table_is_consistent():
     files = fetch.read_files()
     readme = (REPOSITORY / "data" / "README.md").read_text(encoding="utf-8")
-    assert len({file.place for file in files}) == len(files) == 70
+    assert len({file.place for file in files}) == len(files) == 69
     for file in files:
         assert file.licence and file.page.startswith("http") and not {"..", ""} & set(file.place[:-1].split("/"))
         assert re.fullmatch(r"|md5:[0-9a-f]{32}|sha256:([0-9a-f]{8}|[0-9a-f]{64})", file.hash)
@@ -294,7 +294,7 @@ def test_the_table_is_consistent():
 
 def test_the_hashes_in_the_table_are_those_of_the_real_files(real_data):
     found = [(path, file) for file in fetch.read_files() if file.hash for path in real_data.rglob(file.tail)]
-    assert [fetch.find_problem(path, file) for path, file in found] == [None] * 6
+    assert [fetch.find_problem(path, file) for path, file in found] == [None] * 5
 
 
 def test_names_select_datasets_groups_files_and_patterns():

@@ -14,7 +14,7 @@ REPOSITORY = Path(__file__).resolve().parents[1]
 NOTEBOOKS = sorted((REPOSITORY / "notebooks").rglob("*.ipynb"))
 MODULES = sorted((REPOSITORY / "realnet").rglob("*.py"))
 #: Small networks and recordings that are committed on purpose, with their licence beside them.
-KEPT = ("simulation/pretrained/",)
+KEPT = ("simulation/pretrained/", "data/objects92/")
 #: Which part of the package a module belongs to; a module imports only from its own and earlier parts.
 FLOW = [
     {"errors", "sections", "settings", "io"},
@@ -62,9 +62,9 @@ def notebook(request):
 
 
 def test_the_module_stays_small():
-    # 5,926 lines of one small house, and what inference over seeds and images and the baselines added
-    assert lines_of(MODULES) <= 6200 and len(MODULES) <= 45
-    assert lines_of(path for path in committed() if path.suffix == ".py") <= 21_500  # 20,000, and the tests of these
+    # 5,926 lines of one small house, and what inference over seeds and images, the baselines and real people added
+    assert lines_of(MODULES) <= 6350 and len(MODULES) <= 45
+    assert lines_of(path for path in committed() if path.suffix == ".py") <= 22_400  # 20,000, and the tests of these
     assert [path.name for path in committed() if path.suffix == ".py" and lines_of([path]) > 330] == []
 
 

@@ -5,13 +5,22 @@ from types import SimpleNamespace
 import numpy as np
 import pytest
 import xarray as xr
-from scipy.spatial.distance import pdist
+from scipy.linalg import orthogonal_procrustes
+from scipy.spatial.distance import pdist, squareform
 from scipy.stats import norm, spearmanr
+from sklearn.decomposition import PCA
 
 from realnet import responses
 from realnet.errors import InvalidInput
 from realnet.rdm import crossnobis_rdm, stimulus_ids
-from realnet.responses import check_same_voxels, component_scores, compute_roi_rdms, compute_targets, reliability
+from realnet.responses import (
+    check_same_voxels,
+    component_scores,
+    compute_roi_rdms,
+    compute_targets,
+    reliability,
+    scores_from_rdm,
+)
 from realnet.settings import Study
 
 
@@ -178,3 +187,54 @@ def test_reliable_voxels_are_those_whose_halves_correlate_more_than_chance(monke
     np.testing.assert_array_equal(training, test[::-1])
     r = values / (2 - values)
     assert norm.sf(np.arctanh(r.min()) * np.sqrt(57)) < 0.05
+
+
+TRAIN, TEST = np.r_[3:20, 0, 25:38], np.r_[1, 22, 2, 39]
+
+
+def standardised(patterns):
+    centred = patterns - patterns.mean(axis=1, keepdims=True)
+    return centred / np.linalg.norm(centred, axis=1, keepdims=True)
+
+
+@pytest.mark.parametrize("n_components", [5, len(TRAIN) - 1])
+def test_scores_from_an_rdm_are_those_of_a_pca_of_the_patterns(n_components):
+    patterns = simulate(n_voxels=90)
+    scores, held_out = scores_from_rdm(pdist(patterns, "correlation"), TRAIN, TEST, n_components)
+    pca = PCA(n_components, svd_solver="full").fit(standardised(patterns[TRAIN]))
+    expected = pca.transform(standardised(patterns[TRAIN])), pca.transform(standardised(patterns[TEST]))
+    rotation, _ = orthogonal_procrustes(scores, expected[0])
+    np.testing.assert_allclose(scores @ rotation, expected[0], atol=1e-8)
+    np.testing.assert_allclose(held_out @ rotation, expected[1], atol=1e-8)  # the same rotation
+
+
+def test_the_rdm_of_the_scores_is_the_centred_rdm():
+    rdm = pdist(simulate(), "correlation")
+    scores, _ = scores_from_rdm(rdm, TRAIN, TEST, len(TRAIN) - 1)
+    gram = 1 - squareform(rdm)[np.ix_(TRAIN, TRAIN)]
+    centring = np.eye(len(TRAIN)) - 1 / len(TRAIN)
+    np.testing.assert_allclose(scores @ scores.T, centring @ gram @ centring, atol=1e-8)
+    np.testing.assert_allclose(pdist(scores, "sqeuclidean"), 2 * (1 - gram)[np.triu_indices(len(TRAIN), 1)], atol=1e-8)
+
+
+def test_nothing_of_the_held_out_images_enters_the_scores_of_the_others():
+    patterns = simulate()
+    before, _ = scores_from_rdm(pdist(patterns, "correlation"), TRAIN, TEST, 9)
+    patterns[np.setdiff1d(np.arange(40), TRAIN)] = simulate(seed=5)[: 40 - len(TRAIN)]
+    after, _ = scores_from_rdm(pdist(patterns, "correlation"), TRAIN, TEST, 9)
+    np.testing.assert_array_equal(before, after)
+
+
+@pytest.mark.parametrize(
+    ("train", "test", "n_components", "says"),
+    [
+        ([0, 1, 2], [2, 3], 1, "each named once"),
+        ([0, 1, 40], [2], 1, "row numbers below 40"),
+        ([0, 1, 2], [3], 3, "3 training images of this RDM do not have 3 components"),
+        (np.arange(30), [39], 25, "do not have 25 components"),  # of 12 voxels
+    ],
+)
+def test_rows_and_components_that_are_not_there_are_refused(train, test, n_components, says):
+    rdm = pdist(simulate(n_voxels=12), "correlation")
+    with pytest.raises(InvalidInput, match=says):
+        scores_from_rdm(rdm, train, test, n_components)

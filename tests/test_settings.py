@@ -87,6 +87,10 @@ def test_a_network_that_does_not_exist_is_refused_with_what_there_is(stem):
         ("fmri: {dataset: mine}", r"fmri\.dataset: .*'own' \(got 'mine'\)"),
         ("fmri: {subjects: []}", r"fmri\.subjects: .*at least 1"),
         ("training: {layers: [V1, V3]}", r"training\.layers\.1: .*\(got 'V3'\)"),
+        ("training: {loss: rdm}", r"training\.loss: .*'similarity'.*\(got 'rdm'\)"),
+        ("training: {loss: similarity, batch_size: 3}", r"training: loss similarity .* set batch_size to 4 or more"),
+        ("training: {loss: similarity, contrastive: pearson}", r"has no contrastive part: leave out contrastive"),
+        ("training: {loss: both}\nfmri: {component_scaling: zscore}", r"component_scaling zscore loses .* set global"),
         ("training: 3", r"training: .*\(got 3\)"),
         ("name: Has Spaces", r"name: .*pattern.*\(got 'Has Spaces'\)"),
     ],
@@ -225,7 +229,7 @@ def test_settings_of_a_notebook_change_only_with_what_its_results_depend_on():
     inference = demo.inference.model_copy(update={"n_bootstraps": 7})
     other = demo.model_copy(update={"description": "x", "training": training, "inference": inference})
     changed = {name for name in DEPENDS_ON if other.settings_of(name) != demo.settings_of(name)}
-    assert not changed & {"00_simulated_data", "01_data", "01b_eeg_data", "02_training", "10_objects92"}
+    assert not changed & {"00_simulated_data", "01_data", "01b_eeg_data", "02_training"}
     assert {"03_fmri_within_subject", "08_beta_sweep", "index"} <= changed
 
 

@@ -55,7 +55,7 @@ def _gradient(loss, model):
 
 def test_total_loss_is_class_loss_plus_beta_times_fmri_losses(batch):
     model, images, labels, measured = batch
-    losses = alignment_losses(model, images, labels, measured, beta=30)
+    losses = alignment_losses(model, images, labels, measured, 30, TrainingSettings())
     logits, predicted = model(normalise(images))
     loss_class = -torch.log_softmax(logits, 1)[range(8), labels].mean()
     loss_mse = ((predicted - measured) ** 2).sum() / measured.numel()
@@ -65,20 +65,49 @@ def test_total_loss_is_class_loss_plus_beta_times_fmri_losses(batch):
 
 def test_control_is_trained_on_the_classes_alone(batch):
     model, images, labels, measured = batch
-    losses = alignment_losses(model, images, labels, measured, beta=0)
+    losses = alignment_losses(model, images, labels, measured, 0, TrainingSettings())
     assert torch.equal(losses["loss_total"], losses["loss_class"])
     assert losses["loss_mse"] > 0 and not losses["loss_mse"].requires_grad
 
 
 def test_detached_contrastive_loss_changes_the_value_and_not_the_gradient(batch):
     """The released loss: its contrastive part never reached the weights."""
-    model, images, labels, measured = batch
-    detached = alignment_losses(model, images, labels, measured, 40, "detached")
-    without = alignment_losses(model, images, labels, measured, 40, "none")
-    with_gradient = alignment_losses(model, images, labels, measured, 40, "pearson")
+    model = batch[0]
+    choices = [TrainingSettings(contrastive=name) for name in ("detached", "none", "pearson")]
+    detached, without, with_gradient = (alignment_losses(*batch, 40, choice) for choice in choices)
     assert detached["loss_total"] == with_gradient["loss_total"] != without["loss_total"]
     first, second, third = (_gradient(losses["loss_total"], model) for losses in (detached, without, with_gradient))
     assert torch.equal(first, second) and not torch.equal(first, third)
+
+
+@pytest.mark.parametrize("loss", ["similarity", "both"])
+def test_a_similarity_loss_compares_each_layer_with_the_products_of_the_components(batch, loss):
+    model, images, labels, measured = batch
+    losses = alignment_losses(model, images, labels, measured, 30, TrainingSettings(loss=loss))
+    upper = np.triu_indices(8, 1)
+    brain = (measured.numpy() @ measured.numpy().T)[upper]
+    with torch.no_grad():
+        states = model.realnet.activations(normalise(images)).values()
+    r = [np.corrcoef(np.corrcoef(state.flatten(1).numpy())[upper], brain)[0, 1] for state in states]
+    assert losses["loss_similarity"].item() == pytest.approx(1 - np.mean(r), abs=1e-5)
+    encoding = alignment_losses(model, images, labels, measured, 30, TrainingSettings())
+    expected = losses["loss_class"] + 30 * losses["loss_similarity"]
+    if loss == "both":
+        expected = expected + 30 * (encoding["loss_mse"] + encoding["loss_contrastive"])
+    torch.testing.assert_close(losses["loss_total"], expected)
+
+
+def test_similarity_training_makes_the_layers_more_similar_and_is_a_run_of_its_own(network, data, tmp_path, capsys):
+    settings, checkpoint = {"loss": "similarity", "epochs": 6}, tmp_path / "run.checkpoint"
+    _run(network, data, checkpoint=checkpoint, settings={"epochs": 6})
+    # 26 images in batches of 8: the last two join the batch before, as a single pair has no correlation
+    model, history = _run(network, data, checkpoint=checkpoint, settings=settings, test=(data[0][:10], data[1][:10]))
+    assert "belongs to other settings" in capsys.readouterr().out
+    table = history.pivot_table(index="epoch", columns=["split", "metric"], values="value")
+    assert set(table.training) == {"loss_class", "loss_similarity", "loss_total"}
+    assert table.training.loss_similarity.iloc[-1] < table.training.loss_similarity.dropna().iloc[0] - 0.1
+    before = build_model(network, 10, 32, TrainingSettings(**(QUICK | settings)))[0]
+    assert not _same(model.realnet, before.realnet)
 
 
 def test_teacher_labels_are_the_classes_of_the_frozen_network(network, data):

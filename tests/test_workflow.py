@@ -52,6 +52,7 @@ WRITES = {
     "07_behavior": [f"{TABLES}/behavior.csv"],
     "08_beta_sweep": [f"{TABLES}/beta_sweep.csv"],
     "10_objects92": [f"{TABLES}/objects92.csv"],
+    "10b_real_brains": [f"{TABLES}/real_brains.csv"],
     "13_paper_beside_ours": [f"{TABLES}/paper.csv"],
     "index": [f"{TABLES}/summary.csv"],
 }

@@ -1,11 +1,13 @@
-"""The 92 object images of Kriegeskorte et al. 2008, with fMRI RDMs of 15 people.
+"""The 92 object images of Kriegeskorte et al. 2008, with RDMs of people and monkeys who saw them.
 
-Images, categories, and the human and monkey IT RDMs of the article (doi 10.1016/j.neuron.2008.10.043): rsatoolbox's
-``demos/92imageData``. RDMs of 15 people in early visual cortex (EVC) and IT for the same images in the same order:
-training data of the Algonauts 2019 challenge (Cichy et al. 2019, arXiv 1905.05675).
+In ``data/objects92`` (rsatoolbox, MIT): the images, human and monkey IT of the article
+(doi:10.1016/j.neuron.2008.10.043), IT of four people in two sessions each, and similarity judgements of 16 people (Mur
+et al. 2013, doi:10.3389/fpsyg.2013.00128). Elsewhere, if at all: early visual cortex (EVC) and IT of 15 further people,
+from the training data of the Algonauts 2019 challenge (Cichy et al. 2019, arXiv 1905.05675).
 """
 
 from contextlib import contextmanager
+from pathlib import Path
 
 import h5py
 import numpy as np
@@ -14,26 +16,25 @@ import xarray as xr
 from scipy.spatial.distance import squareform
 
 from realnet.datasets.files import find_files, find_one
-from realnet.errors import InvalidInput, MissingInput
+from realnet.errors import InvalidInput
+from realnet.settings import REPOSITORY
 
+HERE = REPOSITORY / "data" / "objects92"
 REGIONS = ("EVC", "IT")
 PROPERTIES = ("human", "face", "animal", "natural")
 REFERENCES = {"hIT": "hITvisStim_316vx", "mIT": "mIT_674neurons"}
 
 
-def load(root):
-    """Images, categories and RDMs below ``root`` (``Kriegeskorte_..._supplementalData.mat``, ``92/target_fmri.mat``).
+def load(more=None, folder=HERE):
+    """Images, categories and RDMs from ``folder``; those of the 15 people if ``92/target_fmri.mat`` is below ``more``.
 
     Returns a Dataset: ``images`` (stimulus, y, x, rgb) uint8, 92 x 175 x 175 x 3; ``category`` (stimulus) and boolean
-    ``human``, ``face``, ``animal``, ``natural`` (stimulus); ``human_rdms`` (region, subject, pair), 15 people;
-    ``reference_rdms`` (reference, pair), 1 - Pearson, hIT (316 voxels) and mIT (674 neurons). Pairs are condensed, with
-    coordinates ``stimulus_a`` and ``stimulus_b``.
+    ``human``, ``face``, ``animal``, ``natural`` (stimulus); RDMs, 1 - Pearson: ``reference_rdms`` (reference, pair),
+    hIT (316 voxels) and mIT (674 neurons); ``session_rdms`` (person, session, pair), IT; ``judgement_rdms``
+    (judge, pair), dissimilarities as judged; ``human_rdms`` (region, subject, pair), of the 15 people if there.
+    Pairs are condensed, with coordinates ``stimulus_a`` and ``stimulus_b``.
     """
-    path = find_one(root, r"Kriegeskorte_Neuron2008_supplementalData\.mat", "the file with the 92 object images")
-    fmri = find_files(root, r"target_fmri\.mat")
-    fmri = [file for file in fmri if len(fmri) == 1 or "92" in file.parent.name]  # there is one of 118 images, too
-    if len(fmri) != 1:
-        raise MissingInput(f"{root}: expected one 92/target_fmri.mat below it, found {len(fmri)}; see data/README.md")
+    path = find_one(folder, r"Kriegeskorte_Neuron2008_supplementalData\.mat", "the file with the 92 object images")
     with _reading(path, "the 92 objects and the RDMs of figure 1"):
         content = scipy.io.loadmat(path, variable_names=["stimuli_92objs", "RDMs_mIT_hIT_fig1"])
         objects = content["stimuli_92objs"].ravel()
@@ -47,16 +48,39 @@ def load(root):
         ids = np.array([f"object-{i + 1:02d}" for i in range(92)])
         first, second = np.triu_indices(92, k=1)
         coordinates = {"stimulus": ids, "stimulus_a": ("pair", ids[first]), "stimulus_b": ("pair", ids[second]),
-                       "reference": list(REFERENCES), "region": list(REGIONS),
-                       "subject": [f"sub-{i + 1:02d}" for i in range(15)]}  # fmt: skip
+                       "reference": list(REFERENCES)}  # fmt: skip
         data = data.assign_coords(coordinates).set_coords("category").assign_attrs(dataset="objects92")
+    names, sessions = _rdms(folder, "92_brainRDMs", "RDMs", (1, 4, 2))
+    data["session_rdms"] = ("person", "session", "pair"), sessions[0]
+    data["judgement_rdms"] = ("judge", "pair"), _rdms(folder, "92_behavRDMs", "rdms_behav_92", (1, 16))[1][0]
+    people, judges = [name.split(" | ")[1] for name in names[0, :, 0]], [f"judge-{i + 1:02d}" for i in range(16)]
+    data = data.assign_coords(person=people, session=[1, 2], judge=judges)
+    fmri = find_files(more, r"target_fmri\.mat") if more is not None and Path(more).is_dir() else []
+    fmri = [file for file in fmri if len(fmri) == 1 or "92" in file.parent.name]  # there is one of 118 images, too
+    if not fmri:
+        return data
     with _reading(fmri[0], "symmetric fMRI RDMs without NaN, 92 x 92 x 15"), h5py.File(fmri[0], "r") as file:
         squares = np.stack([np.moveaxis(file[f"{region}_RDMs"][()], -1, 0) for region in REGIONS])
-        symmetric = np.allclose(squares, squares.swapaxes(-1, -2), atol=1e-9)  # False where one is NaN
-        if squares.shape != (2, 15, 92, 92) or not symmetric or squares.min() < 0 or squares.max() == np.inf:
-            raise ValueError(f"these are {squares.shape}, or damaged")
-    human_rdms = np.array([[squareform(square, checks=False) for square in region] for region in squares])
-    return data.assign(human_rdms=(("region", "subject", "pair"), human_rdms))
+        data["human_rdms"] = ("region", "subject", "pair"), _condensed(squares, (2, 15))
+    return data.assign_coords(region=list(REGIONS), subject=[f"sub-{i + 1:02d}" for i in range(15)])
+
+
+def _rdms(folder, name, key, shape):
+    """Names and condensed RDMs of a file of rsatoolbox: arrays ``shape`` and (*shape, pair)."""
+    path = find_one(folder, rf"{name}\.mat", "a file with RDMs of the 92 object images")
+    with _reading(path, f"symmetric RDMs without NaN, 92 x 92, {' x '.join(map(str, shape))} of them"):
+        items = scipy.io.loadmat(path, variable_names=[key])[key]
+        names = np.array([item["name"].item() for item in items.ravel()]).reshape(items.shape)
+        squares = np.array([item["RDM"] for item in items.ravel()], dtype=float)
+        return names, _condensed(squares.reshape(*items.shape, *squares.shape[1:]), shape)
+
+
+def _condensed(squares, shape):
+    """Full RDMs (*shape, 92, 92) -> (*shape, pair); ValueError unless they are so many symmetric ones of numbers."""
+    symmetric = np.allclose(squares, squares.swapaxes(-1, -2), atol=1e-9)  # False where one is NaN
+    if squares.shape != (*shape, 92, 92) or not symmetric or squares.min() < 0 or squares.max() == np.inf:
+        raise ValueError(f"these are {squares.shape}, or damaged")
+    return np.stack([squareform(x, checks=False) for x in squares.reshape(-1, 92, 92)]).reshape(*shape, -1)
 
 
 @contextmanager

@@ -14,11 +14,11 @@ LOSSES = {  # title and unit
     "loss_class": ("Classification", "Cross-entropy (nats)"),
     "loss_mse": ("Mean squared error", "Squared component units"),
     "loss_contrastive": ("Contrastive loss", "1 - r, own minus others"),
-    "loss_total": ("Total", "Weighted sum of the three"),
+    "loss_similarity": ("Similarity of representations", "1 - r, mean over layers"),
+    "loss_total": ("Total", "Weighted sum"),
 }
 SPLITS = {"training": style.Style("Training images", "#707070", "", "-"),
           "test": style.Style("Test images", "#707070", "", (0, (4, 1.5)))}  # fmt: skip
-REGIONS = {"EVC": "Early visual cortex (EVC)", "IT": "Inferior temporal cortex (IT)"}
 
 
 def plot_training(history, title=None):
@@ -81,31 +81,35 @@ def _draw_beta_curve(panel, rows, look, subjects, step):
 
 
 def plot_objects92(table):
-    """Similarity of each layer with early visual cortex and IT: mean and SEM over subjects, noise ceiling as a band.
+    """Similarity of each layer with each group of people or monkeys, and their noise ceiling as a band.
 
-    ``table``: ``metric`` ``rho``, columns ``model subject layer roi value ceiling_lower ceiling_upper``. Several
-    networks of one kind are averaged for each subject first; kinds with other layers have panels of their own.
+    ``table``: ``metric`` ``rho``, columns ``model subject layer roi value lower upper ceiling_lower ceiling_upper``.
+    Bars are the rows of ``subject`` ``mean`` with their interval, dots the others; networks with other layers have
+    panels of their own.
     """
-    columns = ("subject", "layer", "roi", "ceiling_lower", "ceiling_upper")
+    columns = ("subject", "layer", "roi", "lower", "upper", "ceiling_lower", "ceiling_upper")
     rows = style.select(table, "plot_objects92", columns, metric="rho")
     rois, styles, groups = style.ordered(rows.roi, ROIS), style.styles_in(rows.model), {}
     for model in styles:
         groups.setdefault(tuple(style.ordered(rows.layer[rows.model == model], style.LAYERS)), []).append(model)
-    subjects = rows.groupby(["roi", "model", "layer", "subject"]).value.mean()
-    found = subjects.groupby(["roi", "model", "layer"]).agg(["mean", "sem"])
-    n_panels = len(rois) * len(groups)
-    figure, axes = style.panel_grid(n_panels, len(rois), 2.9, "Model layer", style.RHO, extra=0.6, sharey=True)
-    for panel, ((layers, models), roi) in zip(axes, product(groups.items(), rois), strict=True):
+    panels = list(product(groups.items(), rois))
+    figure, axes = style.panel_grid(len(panels), 2, 2.6, "Model layer", style.RHO, extra=0.6, sharey=True)
+    for panel, ((layers, models), roi) in zip(axes, panels, strict=True):
         ceiling = rows[rows.roi == roi][["ceiling_lower", "ceiling_upper"]].mean()
         panel.axhspan(*ceiling, color=style.CEILING, linewidth=0, label="Noise ceiling", zorder=0)
         for model, shift in zip(models, style.offsets(len(models), 0.3), strict=True):
-            values = found.xs((roi, model)).reindex(layers)
+            found = rows[(rows.roi == roi) & (rows.model == model)]
+            people, mean = found[found.subject != "mean"], found[found.subject == "mean"].set_index("layer")
+            mean = mean.reindex(layers)
+            dots = {"color": styles[model].colour, "alpha": 0.35, "markersize": 2.5, "label": "people"}
+            panel.plot([layers.index(layer) + shift + 0.12 for layer in people.layer], people.value, "o", **dots)
+            errors = abs(mean[["lower", "upper"]].sub(mean.value, axis=0)).T
             look = style.line_style(styles[model]) | {"linestyle": "none"}
-            panel.errorbar(np.arange(len(layers)) + shift, values["mean"], yerr=values["sem"], capsize=4, **look)
+            panel.errorbar(np.arange(len(layers)) + shift, mean.value, yerr=errors, capsize=3, **look)
         panel.axhline(0, **style.ZERO)
         panel.set_xticks(range(len(layers)), layers, **{"rotation": 45, "ha": "right"} if len(layers) > 5 else {})
-        panel.set_title(REGIONS.get(roi, roi))
-    handles = style.keys(styles, "{} ± SEM", linestyle="none")
+        panel.set_title(roi)
+    handles = style.keys(styles, "{}, mean and interval", linestyle="none")
     return style.legend_below(figure, handles + [style.CEILING_KEY] * bool(rows.ceiling_lower.notna().any()))
 
 

@@ -5,7 +5,6 @@ import pandas as pd
 import pytest
 import torch
 from figure_tables import LAYERS, REFERENCES, ROIS, cross, intervals, legend_texts, line
-from scipy import stats
 from scipy.spatial.distance import squareform
 
 from realnet.errors import InvalidInput
@@ -40,19 +39,23 @@ def test_a_curve_over_beta_is_the_mean_over_subjects_with_their_intervals(rng):
     np.testing.assert_allclose(thick, [[0.5, 0.9]] * 6)
 
 
-def test_objects92_shows_mean_and_sem_over_subjects_and_the_ceiling_and_other_layers_apart(rng):
+def test_objects92_shows_the_mean_with_its_interval_people_and_the_ceiling_and_other_layers_apart(rng):
     kinds = {"cornet": LAYERS, "realnet": LAYERS, "efficientnet-lite0": ["stem", *(f"stage {i}" for i in range(2, 8))]}
-    about = {"subject": list(range(15)), "roi": ["EVC", "IT"], "metric": "rho"}
+    about = {"subject": ["BE", "KO", "mean"], "roi": ["IT, 4 people", "IT, monkeys"], "metric": "rho"}
     table = pd.concat([cross(rng, model=model, layer=layers, **about) for model, layers in kinds.items()])
-    axes = plot_objects92(table.assign(ceiling_lower=0.2, ceiling_upper=0.3)).axes
-    for i, panel in enumerate(axes):
+    table = table.assign(lower=table.value - 0.1, upper=table.value + 0.2, ceiling_lower=0.2, ceiling_upper=0.3)
+    for i, panel in enumerate(plot_objects92(table).axes):
         for model, bars in zip((["cornet", "realnet"], ["efficientnet-lite0"])[i // 2], panel.containers, strict=True):
-            rows = table[(table.roi == ("EVC", "IT")[i % 2]) & (table.model == model)]
+            rows = table[(table.roi == about["roi"][i % 2]) & (table.model == model)]
             values = rows.pivot(index="subject", columns="layer", values="value")[kinds[model]]
-            assert [t.get_text() for t in panel.get_xticklabels()] == kinds[model]
-            np.testing.assert_allclose(bars.lines[0].get_ydata().astype(float), values.mean())
-            halves = [np.ptp(s[:, 1]) / 2 for s in bars.lines[2][0].get_segments()]
-            np.testing.assert_allclose(halves, stats.sem(values))
+            assert [text.get_text() for text in panel.get_xticklabels()] == kinds[model]
+            np.testing.assert_allclose(bars.lines[0].get_ydata().astype(float), values.loc["mean"])
+            ends = [s[:, 1] for s in bars.lines[2][0].get_segments()]
+            np.testing.assert_allclose(ends, [[value - 0.1, value + 0.2] for value in values.loc["mean"]])
+        dots = np.concatenate([x.get_ydata() for x in panel.lines if x.get_label() == "people"])
+        shown = table[(table.roi == about["roi"][i % 2]) & (table.subject != "mean")]
+        shown = shown[shown.layer.isin([text.get_text() for text in panel.get_xticklabels()])]
+        np.testing.assert_allclose(np.sort(dots), np.sort(shown.value))
         (band,) = [p for p in panel.patches if p.get_label() == "Noise ceiling"]
         assert (band.get_y(), band.get_y() + band.get_height()) == pytest.approx((0.2, 0.3))
 
