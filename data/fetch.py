@@ -247,24 +247,6 @@ def print_states(files, raw, verify=False):
     return int(verify and counts["wrong"] > 0)
 
 
-def print_recognition(raw):
-    """Print for each published network below ``raw`` if it recognises photographs; returns 1 where one does not."""
-    folders = [raw / name for name in ("cornet_s", "realnet_weights") if (raw / name).is_dir()]
-    paths = [path for folder in folders for path in find_files(folder, r"[^.].*\.(pth|pt|tar)")]
-    if not paths:
-        return 0
-    from realnet.alignment import load_realnet  # only here: torch takes seconds
-    from realnet.behavior import PHOTOGRAPHS, count_recognised
-
-    untrained = 0
-    for path in paths:
-        n = count_recognised(load_realnet(path))
-        untrained += 2 * n < len(PHOTOGRAPHS)
-        words = "these are not the trained weights: get the file again" if 2 * n < len(PHOTOGRAPHS) else "trained"
-        print(f"{path.relative_to(raw)}: recognises {n} of {len(PHOTOGRAPHS)} photographs; {words}")
-    return int(untrained > 0)
-
-
 def print_study(name):
     """Print one line per thing that a study needs; returns 1 where one is missing, else 0."""
     from realnet.datasets.readiness import required  # only here: fetching needs none of it
@@ -311,7 +293,11 @@ def main(arguments=None):
             access = ("fetch", *["by name"] * bool(options.names), *["by hand"] * (PUBLIC in options.names))
             return fetch([file for file in files if file.access in access] or files, raw)
         wrong = print_states(files, raw, verify=options.command == "verify")
-        return max(wrong, print_recognition(raw)) if options.command == "verify" and not options.names else wrong
+        if options.command != "verify" or options.names:
+            return wrong
+        from data.trained import print_recognition  # only here: torch takes seconds
+
+        return max(wrong, print_recognition(raw))
     except RealnetError as error:
         print(f"realnet: {error}", file=sys.stderr)
         return 1

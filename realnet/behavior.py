@@ -3,7 +3,6 @@
 Geirhos, Meding & Wichmann (2020), NeurIPS 33, arXiv 2006.16736; Geirhos et al. (2021), NeurIPS 34, arXiv 2106.07411.
 """
 
-from importlib.util import find_spec
 from pathlib import Path
 
 import numpy as np
@@ -12,27 +11,6 @@ import torch
 from realnet.activations import batches, cuda_arithmetic, load_images, normalise, pick_device
 from realnet.datasets.files import IMAGE, find_files
 from realnet.errors import InvalidInput, MissingInput
-
-#: Photographs in installed packages, and the classes of ImageNet that name what each shows.
-PHOTOGRAPHS = {
-    "skimage/data/coffee.png": (504, 967, 968),  # coffee mug, espresso, cup
-    "skimage/data/rocket.jpg": (657, 744, 812),  # missile, projectile, space shuttle
-    "skimage/data/chelsea.png": (281, 282, 285),  # cats
-    "skimage/data/motorcycle_left.png": (665, 670),  # moped, motor scooter
-    "skimage/data/camera.png": (759, 872),  # reflex camera, tripod
-    "matplotlib/mpl-data/sample_data/grace_hopper.jpg": (652,),  # military uniform
-}
-
-
-def count_recognised(network):
-    """How many of the six :data:`PHOTOGRAPHS` a network of ImageNet's 1000 classes names rightly (top-1).
-
-    With random weights a network names nearly all images alike and gets none or one right; EfficientNet-Lite0 gets six.
-    """
-    places = [name.partition("/") for name in PHOTOGRAPHS]
-    paths = [Path(find_spec(package).origin).parent / rest for package, _, rest in places]
-    named = classify(network, load_images(paths, 224), device="cpu").argmax(axis=1)
-    return sum(label in right for label, right in zip(named.tolist(), PHOTOGRAPHS.values(), strict=True))
 
 
 @torch.no_grad()

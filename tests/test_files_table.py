@@ -7,6 +7,8 @@ import pytest
 import torch
 
 from data import fetch
+from data.trained import PHOTOGRAPHS, count_recognised
+from realnet.backbones import EfficientNetLite0
 from realnet.cornet import CORnetS
 from realnet.errors import InvalidInput
 
@@ -40,6 +42,13 @@ def test_names_select_datasets_groups_files_and_patterns():
     assert not any("Training" in file.file or "training" in file.file for file in public)
     with pytest.raises(InvalidInput, match=r"shen2020: expected .*public, .*horikawa2017"):
         fetch.select(["shen2020"])
+
+
+def test_photographs_of_installed_packages_tell_trained_from_random_weights():
+    assert count_recognised(EfficientNetLite0()) == len(PHOTOGRAPHS) == 6
+    for seed in range(3):
+        torch.manual_seed(seed)
+        assert count_recognised(CORnetS(width=0.25)) <= 1
 
 
 def test_verify_refuses_weights_that_were_never_trained(tmp_path, monkeypatch, capsys):
