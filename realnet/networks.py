@@ -67,7 +67,7 @@ def train_network(study, network, progress=True):
     pretrained = load_pretrained(study)
     if network.model == "cornet":
         return pretrained, untrained
-    pairs, subject = [], study.target_subject(network)
+    pairs, subject = [], network.subject or study.fmri.subjects[0]
     for name, array in (("training", "components"), ("natural", "test_components")):
         targets = load_prepared(study, f"targets_sub-{subject:02d}", array)
         stimulus, images = load_stimuli(study, name)

@@ -98,8 +98,7 @@ class Study(Settings):
     def _parts_fit(self):
         fmri = self.fmri
         if self.trains and not (fmri.subjects and "natural" in fmri.test_sets):
-            what = "training needs fmri.subjects, and natural among fmri.test_sets"
-            raise ValueError(f"{what}: name both, or set network.aligned to released")
+            raise ValueError("training needs fmri.subjects, and natural among fmri.test_sets; see network.aligned")
         if not self.trains and (self.simulated or fmri.dataset != "shen2019"):
             raise ValueError("network.aligned released needs fmri.dataset shen2019, not simulated")
         if not self.aligned_subjects:
@@ -187,10 +186,6 @@ class Study(Settings):
         """The networks of the main figures: CORnet, Control, and ReAlnet and shuffled ones at the main beta."""
         return [n for n in self.networks() if not n.subject or n.beta == self.training.main_beta]
 
-    def target_subject(self, network):
-        """The subject (int) whose responses a network is given; the first one for Control, which ignores them."""
-        return network.subject or self.fmri.subjects[0]
-
     def find_network(self, stem):
         """The network whose files have this stem; `InvalidInput` names those that the study has."""
         for network in self.networks():
@@ -266,10 +261,7 @@ def _is_there(folder, pattern):
 
 
 def _without_absent_images(study):
-    """The study; one of released networks without the natural images, which are given on request, until some lie there.
-
-    With them go the other subjects, who saw nothing else.
-    """
+    """The study; one of released networks without its natural images (and other subjects) until some lie there."""
     sets = tuple(name for name in study.fmri.test_sets if name != "natural")
     if study.trains or not sets or _is_there(study.raw_folder("shen2019"), "**/n[0-9]*_[0-9]*.[jJpP]*"):
         return study

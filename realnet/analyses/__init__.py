@@ -17,15 +17,10 @@ def kinds_of(networks):
     return [kind for kind in KINDS if any(n.model == kind for n in networks)]
 
 
-def references_of(networks):
-    """Those of the paper's references that are present: no Control was released."""
-    return [kind for kind in kinds_of(networks) if kind in REFERENCES]
-
-
 def comparisons(networks):
     """Pairs (model, reference): ReAlnet with each other kind, shuffled networks with CORnet and Control."""
-    others, references = [kind for kind in kinds_of(networks) if kind != "realnet"], references_of(networks)
-    shuffled = [kind for kind in others if kind not in REFERENCES]
+    others = [kind for kind in kinds_of(networks) if kind != "realnet"]
+    references, shuffled = ([k for k in others if (k in REFERENCES) == wanted] for wanted in (True, False))
     return [("realnet", kind) for kind in others] + [(kind, reference) for kind in shuffled for reference in references]
 
 

@@ -64,8 +64,8 @@ def _rows(means, cases, question, unit):
     for row in means[(means.model == "realnet") & (means.metric != "share")].itertuples():
         of = cases[(cases.model == "realnet") & (cases.reference == row.reference)]
         found = int(((of.lower > 0) if unit == "networks" else (of.value > 0) & (of.p_corrected < 0.05)).sum())
-        cases = f"; {found} of {len(of)} {unit}" if len(of) > 1 else ""  # one is the mean itself
-        detail = f"{row.value:+.3f} [{row.lower:+.3f}, {row.upper:+.3f}]{cases}"
+        counted = f"; {found} of {len(of)} {unit}" if len(of) > 1 else ""  # one is the mean itself
+        detail = f"{row.value:+.3f} [{row.lower:+.3f}, {row.upper:+.3f}]{counted}"
         rows.append(_row(question, row, "difference", detail) | {"found": found, "n": len(of)})
     shares = means[(means.metric == "share") & (means.model == "shuffled") & (means.reference == "control")]
     for row in shares.itertuples():

@@ -50,10 +50,7 @@ def checkpoint(study):
 
 
 def released(study, subject):
-    """Path of the authors' network of one subject below ``raw/<network.released>``.
-
-    ``sub-01/encoder.pt`` or ``sub-01/realnet.pt``, or ``ReAlnet01_best_model_params.pt`` as in Brain-Score.
-    """
+    """Path of the authors' network of one subject, below ``raw/<network.released>``; the third name: Brain-Score's."""
     root, folder = study.raw_folder(study.network.released), f"sub-{subject:02d}"
     files = find_files(root, rf"(encoder|realnet)\.pt|ReAlnet{subject:02d}_best_model_params\.pt")
     files = [path for path in files if path.parent.name == folder or path.name.startswith("ReAlnet")]

@@ -112,12 +112,9 @@ def plot_objects92(table):
 def plot_headline(fmri, eeg, dimensions, n_dimensions=14, stimulus_set="natural"):
     """Three results in one figure: fMRI by region (one image set), EEG and layer IT over time, changes of dimensions.
 
-    Parameters
-    ----------
-    fmri, eeg, dimensions : DataFrame
-        As ``plot_fmri_similarity`` (each network with the subject it is aligned with), ``plot_eeg_similarity`` and
-        ``plot_dimension_changes`` take them; dimensions are drawn against CORnet.
-    n_dimensions : int, so many at most: half that rise most, half that fall most
+    ``fmri``, ``eeg``, ``dimensions``: tables as ``plot_fmri_similarity`` (each network with the subject it is aligned
+    with), ``plot_eeg_similarity`` and ``plot_dimension_changes`` take them; dimensions are drawn against CORnet, at
+    most ``n_dimensions``: half that rise most, half that fall most.
     """
     changes, names = select_changes(dimensions, "plot_headline")
     if len(names) > n_dimensions:
