@@ -30,9 +30,9 @@ SMALL = {
     "inference": {"n_bootstraps": 50, "n_permutations": 50},
 }
 CHAPTERS = {
-    "public": ["01_data", "01b_eeg_data", "02_training", "03_fmri_within_subject", "03b_baselines", "05_eeg",
-               "06_object_dimensions", "13_paper_beside_ours", "index"],
-    "public_eeg": ["01_data", "01b_eeg_data", "02_training", "03b_baselines", "05_eeg", "06_object_dimensions",
+    "public": ["01_data", "01b_eeg_data", "02_training", "03_fmri_within_subject", "05_eeg", "06_object_dimensions",
+               "03b_baselines", "13_paper_beside_ours", "index"],
+    "public_eeg": ["01_data", "01b_eeg_data", "02_training", "05_eeg", "06_object_dimensions", "03b_baselines",
                    "13_paper_beside_ours", "index"],
 }  # fmt: skip
 
