@@ -29,7 +29,9 @@ from realnet.settings import load_study, project_root
 
 FILES = Path(__file__).with_name("files.csv")
 FIGSHARE, OSF = "https://api.figshare.com/v2", "https://api.osf.io/v2"
+OSF_DOWNLOAD = "https://osf.io/download"
 OFFLINE = (requests.ConnectionError, requests.Timeout)
+PUBLIC = "public"  # name of the study that needs no request form, and of the files that it reads
 TIMEOUT, FULL = 30, 36  # s; length of "md5:..." (of CORnet-S, only the beginning of the hash is published)
 # 202: figshare's empty answer to programs
 RETRY = Retry(3, backoff_factor=1, status_forcelist=(202, 429, 500, 502, 503, 504), raise_on_status=False)
@@ -44,13 +46,19 @@ def read_files():
 
 
 def select(names):
-    """The files meant by names of datasets (without those with ``access`` ``by name``), groups, files, or patterns."""
+    """The files meant by names of datasets (without those with ``access`` ``by name``), groups, files, or patterns.
+
+    ``public``: all that the study of that name reads.
+    """
     files, chosen = read_files(), {}
     for name in names:
         found = [f for f in files if name == f.group or fnmatch(f.tail, name) or fnmatch(f.place, name)]
         found += [f for f in files if name == f.dataset and f.access != "by name"]
+        if name == PUBLIC:  # nothing is trained
+            here = [f for f in files if f.access == "fetch" and "Training" not in f.file]
+            found = here + [f for f in files if f.dataset == "realnet_weights"]
         if not found:
-            known = ", ".join(dict.fromkeys(word for f in files for word in (f.dataset, f.group)))
+            known = ", ".join(dict.fromkeys(word for f in files for word in (PUBLIC, f.dataset, f.group)))
             raise InvalidInput(f"{name}: expected a file of data/files.csv, a pattern, or one of {known}")
         chosen |= {f.place: f for f in found}
     return list(chosen.values()) if names else files
@@ -83,7 +91,7 @@ def find_problem(path, file, hashed=True):
 
 def find_state(file, raw, hashed=False):
     """The state of a file (``present``, ``absent``, ``partial`` or ``wrong``) and a detail in words."""
-    if file.file.endswith("/"):
+    if file.place.endswith("/"):
         n_files = len(find_files(raw / file.place, r"[^.].*")) if (raw / file.place).is_dir() else 0
         return ("present", f"{n_files} files") if n_files else ("absent", "")
     if path := locate(file, raw):
@@ -163,8 +171,7 @@ def look_up(file):
     name, (kind, _, node) = Path(file.file).name, file.address.partition(":")
     try:
         if kind == "osf":
-            entries = _get_json(f"{OSF}/nodes/{node}/files/osfstorage/?filter[name]={name}")["data"]
-            entry = next(entry for entry in entries if entry["attributes"]["name"] == name)
+            entry = _get_json(f"{OSF}/files/{node}/")["data"]
             return entry["links"]["download"], f"sha256:{entry['attributes']['extra']['hashes']['sha256']}"
         if "figshare" in file.address and not file.hash:
             entries = _get_json(f"{FIGSHARE}/articles/{Path(file.page).name}/files?page_size=1000")
@@ -172,11 +179,11 @@ def look_up(file):
             entry = next(entry for entry in entries if str(entry[key]) == wanted)
             return entry["download_url"], f"md5:{entry['computed_md5']}"
     except (requests.RequestException, ValueError, LookupError, TypeError, StopIteration) as error:
-        if kind in ("osf", "figshare"):
+        if kind == "figshare":
             if isinstance(error, OFFLINE):
                 raise
             raise requests.HTTPError(f"its address is not in {kind}'s list of files") from error
-    return file.address, file.hash
+    return f"{OSF_DOWNLOAD}/{node}/" if kind == "osf" else file.address, file.hash
 
 
 def unpack(archive):
@@ -283,9 +290,14 @@ def main(arguments=None):
             return print_study(options.study)
         files, raw = select(options.names), options.to or project_root() / "data" / "raw"
         if options.command == "fetch":
-            access = ("fetch", "by name") if options.names else ("fetch",)
+            access = ("fetch", *["by name"] * bool(options.names), *["by hand"] * (PUBLIC in options.names))
             return fetch([file for file in files if file.access in access] or files, raw)
-        return print_states(files, raw, verify=options.command == "verify")
+        wrong = print_states(files, raw, verify=options.command == "verify")
+        if options.command != "verify" or options.names:
+            return wrong
+        from data.trained import print_recognition  # only here: torch takes seconds
+
+        return max(wrong, print_recognition(raw))
     except RealnetError as error:
         print(f"realnet: {error}", file=sys.stderr)
         return 1

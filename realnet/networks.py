@@ -11,7 +11,7 @@ from safetensors.torch import save_file
 from realnet.activations import AVERAGE_POOL, compute_model_rdms, device_name, load_images, pick_device
 from realnet.alignment import load_realnet
 from realnet.cornet import LAYERS, load_cornet_s
-from realnet.datasets.readiness import checkpoint
+from realnet.datasets.readiness import checkpoint, released
 from realnet.errors import InvalidInput, MissingInput
 from realnet.io import load_prepared, made_with, save_model_rdms, save_table, warn_if_settings_differ, whole_file
 from realnet.settings import project_root
@@ -57,13 +57,17 @@ def train_network(study, network, progress=True):
     Returns
     -------
     model : ReAlnet, trained on shuffled pairs for ``shuffled`` and ``shuffled_within``; for ``control``, whose weights
-        depend on no responses, the targets are the first subject's; the pretrained CORnetS, not trained, for ``cornet``
-    history : DataFrame ``epoch split metric value``
+        depend on no responses, the targets are the first subject's; for ``cornet`` the pretrained CORnetS, and for
+        ReAlnets of a study with ``network.aligned`` ``released`` the authors', neither of them trained here
+    history : DataFrame ``epoch split metric value``, empty without training
     """
+    untrained = pd.DataFrame(columns=["epoch", "split", "metric", "value"])
+    if not study.trains and network.subject:
+        return load_realnet(released(study, network.subject)), untrained
     pretrained = load_pretrained(study)
     if network.model == "cornet":
-        return pretrained, pd.DataFrame(columns=["epoch", "split", "metric", "value"])
-    pairs, subject = [], study.target_subject(network)
+        return pretrained, untrained
+    pairs, subject = [], network.subject or study.fmri.subjects[0]
     for name, array in (("training", "components"), ("natural", "test_components")):
         targets = load_prepared(study, f"targets_sub-{subject:02d}", array)
         stimulus, images = load_stimuli(study, name)

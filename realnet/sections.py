@@ -104,6 +104,12 @@ class NetworkSettings(Settings):
     weights: Annotated[Text, AfterValidator(_relative)] = Field(
         "cornet_s", description="folder below raw that contains the published checkpoint"
     )
+    aligned: Literal["trained", "released"] = Field(
+        "trained", description="released: the authors' ReAlnets as they are, without Control, and nothing is trained"
+    )
+    released: Annotated[Text, AfterValidator(_relative)] = Field(
+        "realnet_weights", description="folder below raw that contains these, as sub-01/encoder.pt or sub-01/realnet.pt"
+    )
     image_size: Whole = Field(224, ge=16, le=2048, description="pixels per side, to which every image is resized")
     crop: Literal["none", "center"] = Field(
         "none", description="center: the largest central square, as Shen et al. cropped the natural images"
@@ -117,10 +123,10 @@ class FmriSettings(Settings):
     """Shen 2019 or an own experiment (training and within-subject tests), and Horikawa & Kamitani 2017."""
 
     dataset: Literal["shen2019", "own"] = Field("shen2019", description="folder below raw with the training fMRI")
-    test_sets: Annotated[tuple[Name, ...], Unique] = Field(
+    test_sets: Annotated[tuple[Name, ...], Field(min_length=1), Unique] = Field(
         ("natural", "shapes", "letters"), description="images of this dataset that no network is trained on"
     )
-    subjects: Annotated[tuple[Annotated[Positive, Field(le=999)], ...], Field(min_length=1), Unique] = (1, 2, 3)
+    subjects: Annotated[tuple[Annotated[Positive, Field(le=999)], ...], Unique] = (1, 2, 3)
     other_subjects: Annotated[tuple[Annotated[Positive, Field(le=5)], ...], Unique] = Field(
         (1, 2, 3, 4, 5), description="subjects of Horikawa 2017, who saw Shen's natural test images; [] omits them"
     )
@@ -141,9 +147,11 @@ class FmriSettings(Settings):
     @model_validator(mode="after")
     def _values_belong_to_the_dataset(self):
         sets, published = set(self.test_sets), {"natural", "shapes", "letters"}
-        if "natural" not in sets or {"training", "things"} & sets:
-            raise ValueError("test_sets must name natural, and neither training nor things")
-        if max(self.subjects) > N_SUBJECTS[self.dataset]:
+        if {"training", "things"} & sets:
+            raise ValueError("test_sets must name neither training nor things")
+        if self.other_subjects and not (self.subjects and "natural" in sets):
+            raise ValueError("other_subjects need subjects and natural among test_sets: name both, or set them to []")
+        if max(self.subjects, default=1) > N_SUBJECTS[self.dataset]:
             raise ValueError(f"the subjects of {self.dataset} are 1 to {N_SUBJECTS[self.dataset]}")
         if "mean" in self.rois:
             raise ValueError("rois must not name mean, which is the mean over regions in every table")
@@ -156,6 +164,11 @@ class FmriSettings(Settings):
             if self.n_components >= N_TRAINING_IMAGES:
                 raise ValueError(f"n_components must be below {N_TRAINING_IMAGES}, the number of training images")
         return self
+
+    @property
+    def main_set(self):
+        """The images of the main figures: the natural ones, or the first test set of a study without them."""
+        return "natural" if "natural" in self.test_sets else self.test_sets[0]
 
 
 class TrainingSettings(Settings):

@@ -1,6 +1,7 @@
 """The settings of a study: read from a file and checked; the list of its networks, and where its files lie."""
 
 import difflib
+import glob
 import os
 import re
 from pathlib import Path
@@ -28,7 +29,7 @@ REPOSITORY = Path(__file__).resolve().parents[1]
 #: The settings that each notebook's results depend on: parameters of its rule, and stored in its files.
 DEPENDS_ON = {
     "00_simulated_data": ("simulated",),
-    "01_data": ("simulated", "fmri", "stimulus_sets"),
+    "01_data": ("simulated", "fmri", "stimulus_sets", "network.aligned"),
     "01b_eeg_data": ("simulated", "eeg"),
     "02_training": ("network", "fmri.dataset", "stimulus_sets", "training"),
     "03_fmri_within_subject": ("inference", "fmri.test_sets", "main_networks"),
@@ -96,6 +97,13 @@ class Study(Settings):
 
     @model_validator(mode="after")
     def _sections_go_together(self):
+        fmri = self.fmri
+        if self.trains and not (fmri.subjects and "natural" in fmri.test_sets):
+            raise ValueError("training needs fmri.subjects, and natural among fmri.test_sets; see network.aligned")
+        if not self.trains and (self.simulated or fmri.dataset != "shen2019"):
+            raise ValueError("network.aligned released needs fmri.dataset shen2019, not simulated")
+        if not self.aligned_subjects:
+            raise ValueError("fmri.subjects and eeg.subjects are both empty: there is nothing to compare networks with")
         if self.simulated and self.fmri.dataset != "shen2019":
             raise ValueError(f"a simulated study has fmri.dataset shen2019, not {self.fmri.dataset}")
         if self.simulated and max(self.eeg.subjects, default=0) > self.simulated.n_eeg_subjects:
@@ -119,9 +127,24 @@ class Study(Settings):
         return project_root() / "results" / self.name
 
     @property
+    def trains(self):
+        """Whether the study trains its networks; otherwise they are the authors' released ones."""
+        return self.network.aligned == "trained"
+
+    @property
+    def aligned_subjects(self):
+        """The subjects whose responses networks are aligned with: of the fMRI, or of the EEG where there is none."""
+        return self.fmri.subjects or self.eeg.subjects
+
+    @property
     def stimulus_sets(self):
         """The image sets for which RDMs of every network are computed."""
-        return (*self.fmri.test_sets, *(["things"] if self.eeg.subjects else []))
+        return (*(self.fmri.test_sets if self.fmri.subjects else ()), *(["things"] if self.eeg.subjects else []))
+
+    @property
+    def image_sets(self):
+        """All image sets that are read: those of training too, where the study trains."""
+        return (*(["training"] if self.trains else []), *self.stimulus_sets)
 
     @property
     def left_out(self):
@@ -129,18 +152,30 @@ class Study(Settings):
         absent = {
             "00_simulated_data": not self.simulated,
             "01b_eeg_data": not self.eeg.subjects,
+            "03_fmri_within_subject": not self.fmri.subjects,
             "04_fmri_across_subjects": not self.fmri.other_subjects,
             "05_eeg": not self.eeg.subjects,
             "06_object_dimensions": not self.eeg.subjects,  # uses the images of the EEG
+            "07_behavior": not (self.simulated or self._files_of_behavior()),
+            "08_beta_sweep": not self.trains,
         }
         return [notebook for notebook, left_out in absent.items() if left_out]
+
+    def _files_of_behavior(self):
+        """Whether there are ImageNet's validation images, or decisions of people."""
+        real = (self.raw_folder("geirhos2021"), project_root() / "data/raw/geirhos2021", os.environ.get("REALNET_DATA"))
+        patterns = [(self.raw_folder("imagenet"), "val/*/*"), *((folder, "**/*_session_*.csv") for folder in real)]
+        return any(folder and _is_there(folder, pattern) for folder, pattern in patterns)
 
     def networks(self):
         """Every network of the study: CORnet, Control per seed, and per subject and seed each beta and each shuffle.
 
-        Betas other than the main one are trained with the first seed alone.
+        Betas other than the main one are trained with the first seed alone. Released are ReAlnets at the main beta.
         """
         training = self.training
+        if not self.trains:
+            released = [Network("realnet", subject, training.main_beta, 0) for subject in self.aligned_subjects]
+            return [Network("cornet", 0, 0, 0), *released]
         rows = [Network("cornet", 0, 0, 0), *(Network("control", 0, 0, seed) for seed in training.seeds)]
         shuffles = [name for name in ("shuffled", "shuffled_within") if getattr(training, name)]
         for subject in self.fmri.subjects:
@@ -153,10 +188,6 @@ class Study(Settings):
     def main_networks(self):
         """The networks of the main figures: CORnet, Control, and ReAlnet and shuffled ones at the main beta."""
         return [n for n in self.networks() if not n.subject or n.beta == self.training.main_beta]
-
-    def target_subject(self, network):
-        """The subject (int) whose responses a network is given; the first one for Control, which ignores them."""
-        return network.subject or self.fmri.subjects[0]
 
     def find_network(self, stem):
         """The network whose files have this stem; `InvalidInput` names those that the study has."""
@@ -220,10 +251,24 @@ def load_study(name):
         study = Study.model_validate(content)
     except ValidationError as error:
         raise InvalidInput(f"{path}: {_sentence(error)}") from error
+    study = _without_absent_images(study)
     taken = REPOSITORY / "studies" / f"{study.name}.yml"
     if path.resolve() != taken.resolve() and (path.resolve().parent == taken.parent.resolve() or taken.is_file()):
         raise InvalidInput(f"{path}: name is {study.name!r}, the name of {taken}, whose results it would overwrite")
     return study
+
+
+def _is_there(folder, pattern):
+    """Whether a file below the folder matches; ``**``: at any depth, also through links."""
+    return next(glob.iglob(f"{glob.escape(str(folder))}/{pattern}", recursive=True), None) is not None
+
+
+def _without_absent_images(study):
+    """The study; one of released networks without its natural images (and other subjects) until some lie there."""
+    sets = tuple(name for name in study.fmri.test_sets if name != "natural")
+    if study.trains or not sets or _is_there(study.raw_folder("shen2019"), "**/n[0-9]*_[0-9]*.[jJpP]*"):
+        return study
+    return study.model_copy(update={"fmri": study.fmri.model_copy(update={"test_sets": sets, "other_subjects": ()})})
 
 
 def _sentence(error):

@@ -18,7 +18,6 @@ import pytest
 from requests.adapters import Retry
 
 from data import fetch
-from realnet.errors import InvalidInput
 
 REPOSITORY = Path(__file__).resolve().parents[1]
 CONTENT = b"\x89HDF\r\n\x1a\n" + np.random.default_rng(0).bytes(300_000)
@@ -72,6 +71,7 @@ def server(monkeypatch):
     threading.Thread(target=httpd.serve_forever, kwargs={"poll_interval": 0.01}, daemon=True).start()
     monkeypatch.setattr(fetch, "FIGSHARE", f"{address}/figshare")
     monkeypatch.setattr(fetch, "OSF", f"{address}/osf")
+    monkeypatch.setattr(fetch, "OSF_DOWNLOAD", f"{address}/x")
     monkeypatch.setattr(fetch, "RETRY", Retry(2, status_forcelist=fetch.RETRY.status_forcelist, raise_on_status=False))
     monkeypatch.setattr(fetch, "TIMEOUT", 5)
     yield httpd.owner
@@ -210,12 +210,18 @@ def test_the_list_of_the_publisher_gives_address_and_hash(server, raw, address):
     entry = {"name": "a.h5", "id": 12, "download_url": f"{server.address}/x", "computed_md5": MD5[4:]}
     about = {"name": "a.h5", "extra": {"hashes": {"sha256": SHA[7:]}}}
     other = entry | {"name": "b.h5", "id": 11, "computed_md5": "1" * 32}
-    osf = {"data": [{"attributes": about, "links": {"download": f"{server.address}/x"}}]}
+    osf = {"data": {"attributes": about, "links": {"download": f"{server.address}/x"}}}
     listing, body = json.dumps(osf if "osf" in address else [other, entry]).encode(), b"lie"
     server.answers[:] = [lambda handler: handler.send(listing if "/files" in handler.path else body)]
     raw.table(address=address.format(server.address), hash="")
     assert run("fetch") == 1 and not raw.file.exists()
     body = CONTENT
+    assert run("fetch") == 0 and is_whole(raw.file)
+
+
+def test_a_file_of_osf_is_fetched_by_its_id_where_the_list_does_not_answer(server, raw):
+    server.answers[:] = [lambda handler: whole(handler) if "/x/abcde/" in handler.path else handler.send(b"", 404)]
+    raw.table(address="osf:abcde", hash="")
     assert run("fetch") == 0 and is_whole(raw.file)
 
 
@@ -265,6 +271,20 @@ def test_what_is_got_by_hand_says_where(raw, capsys):
     assert "get it by hand from https://page/7 (fill in the form)" in capsys.readouterr().err
 
 
+def test_one_command_fetches_the_public_study_and_names_the_folder_to_be_got_by_hand(raw, capsys):
+    row = dict(pd.read_csv(fetch.FILES, dtype=str, keep_default_na=False).iloc[0])
+    weights = row | {"dataset": "realnet_weights", "group": "realnet_weights", "file": "", "access": "by hand",
+                     "address": "", "hash": "", "note": "Google Drive folder"}  # fmt: skip
+    pd.DataFrame([row, weights]).to_csv(fetch.FILES, index=False)
+    assert run("fetch", "public") == 1 and is_whole(raw.file)
+    place = raw.folder / "realnet_weights"
+    assert re.search(
+        rf"by hand from https://page/7 \(Google Drive folder\) and put it at {place}", capsys.readouterr().err
+    )
+    put(place / "sub-01" / "encoder.pt", b"1")
+    assert run("fetch", "public") == 0
+
+
 @pytest.mark.parametrize("path", ["", "data/raw/a.h5"])
 def test_status_of_a_study_ends_with_ready_or_what_is_missing(monkeypatch, capsys, path):
     row = {"dataset": "shen2019", "what": "responses of sub-01", "path": path, "cure": "realnet data fetch shen2019"}
@@ -275,34 +295,6 @@ def test_status_of_a_study_ends_with_ready_or_what_is_missing(monkeypatch, capsy
     first, last = capsys.readouterr().out.splitlines()
     assert first.endswith(f"shen2019: responses of sub-01: {path or row['cure']}")
     assert last == ("ready" if path else "missing: responses of sub-01")
-
-
-# --- data/files.csv ---
-
-
-def test_the_table_is_consistent():
-    files = fetch.read_files()
-    readme = (REPOSITORY / "data" / "README.md").read_text(encoding="utf-8")
-    assert len({file.place for file in files}) == len(files) == 69
-    for file in files:
-        assert file.licence and file.page.startswith("http") and not {"..", ""} & set(file.place[:-1].split("/"))
-        assert re.fullmatch(r"|md5:[0-9a-f]{32}|sha256:([0-9a-f]{8}|[0-9a-f]{64})", file.hash)
-        assert re.fullmatch(r"\d*", file.size)
-        assert file.access in ("fetch", "by name", "by hand") and bool(file.address) == (file.access != "by hand")
-        assert f"`{file.dataset}/" in readme and (file.group == file.dataset or f"`{file.group}`" in readme)
-
-
-def test_the_hashes_in_the_table_are_those_of_the_real_files(real_data):
-    found = [(path, file) for file in fetch.read_files() if file.hash for path in real_data.rglob(file.tail)]
-    assert [fetch.find_problem(path, file) for path, file in found] == [None] * 5
-
-
-def test_names_select_datasets_groups_files_and_patterns():
-    assert [file.file for file in fetch.select(["cornet_s"])] == ["cornet_s-1d3f7974.pth"]
-    assert [len(fetch.select([name])) for name in ("shen2019-C-vc", "sub-01_*", "Subject3.h5")] == [6, 11, 1]
-    assert not any("fmriprep" in file.file or "_v2" in file.file for file in fetch.select(["shen2019"]))
-    with pytest.raises(InvalidInput, match=r"shen2020: expected .*horikawa2017"):
-        fetch.select(["shen2020"])
 
 
 def test_a_server_without_range_sends_everything_again(server, raw):

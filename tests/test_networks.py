@@ -126,6 +126,31 @@ def test_control_is_trained_without_a_subject_on_targets_of_the_first(study, mon
     assert beta == 0 and np.array_equal(found, train_network(study, Network("realnet", 1, 40, 0))[0])
 
 
+@pytest.mark.parametrize("name", ["sub-01/encoder.pt", "below/sub-01/realnet.pt", "ReAlnet01_best_model_params.pt"])
+def test_a_released_network_is_read_in_each_published_layout_and_not_trained(study, name):
+    settings = {**study.model_dump(), "network": {"aligned": "released", "image_size": 32}, "fmri": {"subjects": [1]}}
+    released, network = Study.model_validate(settings), Network("realnet", 1, 40, 0)
+    with pytest.raises(MissingInput, match=r"realnet_weights: expected a folder"):
+        train_network(released, network)
+    cornet = CORnetS(width=0.0625, n_classes=4)
+    encoder = {f"realnet.module.{key}": value for key, value in cornet.state_dict().items()} | {
+        "fc_v1.bias": torch.ones(2)
+    }
+    bare = {f"module.{key}": value for key, value in cornet.state_dict().items()}
+    path = released.raw_folder("realnet_weights") / name
+    path.parent.mkdir(parents=True)
+    torch.save(bare if path.stem == "realnet" else encoder, path)
+    loaded, history = train_network(released, network)
+    assert history.empty and torch.equal(loaded.IT.conv3.weight, cornet.IT.conv3.weight)
+    with pytest.raises(MissingInput, match=r"expected sub-02/encoder\.pt or sub-02/realnet\.pt .*Google Drive"):
+        train_network(released, Network("realnet", 2, 40, 0))
+    other = released.raw_folder("realnet_weights") / "other" / "sub-01" / "realnet.pt"
+    other.parent.mkdir(parents=True)
+    torch.save(bare, other)
+    with pytest.raises(InvalidInput, match=r"sub-01 is both .*: move one elsewhere"):
+        train_network(released, network)
+
+
 def test_responses_in_another_order_than_the_images_are_refused(study):
     table = pd.read_csv(study.prepared / "stimuli.csv", dtype=str)
     table.iloc[::-1].to_csv(study.prepared / "stimuli.csv", index=False)

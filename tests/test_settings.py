@@ -78,14 +78,20 @@ def test_a_network_that_does_not_exist_is_refused_with_what_there_is(stem):
         ("training: {contrastive: kendall}", r"training\.contrastive: .*'spearman'.*\(got 'kendall'\)"),
         ("training: {main_beta: 7}", r"main_beta 7 is not one of betas"),
         ("eeg: {window: [0.2, 0.1]}", r"window must be \(start, end\)"),
-        ("fmri: {test_sets: [shapes]}", r"fmri: test_sets must name natural"),
+        ("fmri: {test_sets: [shapes]}", r"fmri: other_subjects need subjects and natural among test_sets"),
+        (
+            "fmri: {test_sets: [shapes], other_subjects: []}",
+            r"the study: training needs .*natural among fmri.test_sets",
+        ),
+        ("network: {aligned: released}\nfmri: {dataset: own}", r"the study: network.aligned released needs .*shen2019"),
+        ("network: {aligned: released}\nfmri: {subjects: [], other_subjects: []}\neeg: {subjects: []}", r"both empty"),
         ("fmri: {test_sets: [natural, sketches]}", r"fmri: the test_sets of shen2019 are letters, natural, shapes"),
         (
             "fmri: {dataset: own, test_sets: [natural, things]}",
-            r"test_sets must name natural, and neither training nor things",
+            r"test_sets must name neither training nor things",
         ),
         ("fmri: {dataset: mine}", r"fmri\.dataset: .*'own' \(got 'mine'\)"),
-        ("fmri: {subjects: []}", r"fmri\.subjects: .*at least 1"),
+        ("fmri: {subjects: [], other_subjects: []}", r"the study: training needs fmri.subjects"),
         ("training: {layers: [V1, V3]}", r"training\.layers\.1: .*\(got 'V3'\)"),
         ("training: {loss: rdm}", r"training\.loss: .*'similarity'.*\(got 'rdm'\)"),
         ("training: {loss: similarity, batch_size: 3}", r"training: loss similarity .* set batch_size to 4 or more"),
@@ -193,13 +199,50 @@ def test_generated_studies_are_accepted_or_refused_in_one_sentence(tmp_path_fact
         assert study.networks()[0].model == "cornet"
 
 
-def test_a_study_without_other_people_or_eeg_leaves_out_their_chapters():
-    assert load_study("demo").left_out == [] and load_study("paper").left_out == ["00_simulated_data"]
+def test_a_study_without_other_people_or_eeg_leaves_out_their_chapters(tmp_path, monkeypatch):
+    monkeypatch.setenv("REALNET_ROOT", str(tmp_path))
+    monkeypatch.delenv("REALNET_DATA", raising=False)
+    assert load_study("demo").left_out == []
+    assert load_study("paper").left_out == ["00_simulated_data", "07_behavior"]
     own = load_study("own")
     without = ["00_simulated_data", "01b_eeg_data", "04_fmri_across_subjects", "05_eeg", "06_object_dimensions"]
+    without += ["07_behavior"]
     assert own.left_out == without
     assert own.stimulus_sets == ("natural",)
     assert load_study("paper").stimulus_sets == ("natural", "shapes", "letters", "things")
+
+
+@pytest.mark.parametrize("path", ["imagenet/val/n01440764/a.JPEG", "geirhos2021/below/edge_subject-01_session_1.csv"])
+def test_the_chapter_of_behaviour_is_there_where_one_of_its_two_sources_is(tmp_path, monkeypatch, path):
+    monkeypatch.setenv("REALNET_ROOT", str(tmp_path))
+    monkeypatch.setenv("REALNET_DATA", str(tmp_path / "nowhere"))
+    file = tmp_path / "data" / "raw" / path
+    file.parent.mkdir(parents=True)
+    assert "07_behavior" in load_study("paper").left_out
+    file.touch()
+    assert "07_behavior" not in load_study("paper").left_out
+
+
+def test_natural_images_join_a_study_of_released_networks_once_they_are_placed(tmp_path, monkeypatch):
+    monkeypatch.setenv("REALNET_ROOT", str(tmp_path))
+    without, paper = load_study("public"), load_study("paper").fmri
+    assert without.fmri.test_sets == ("shapes", "letters") and without.fmri.main_set == "shapes"
+    assert {"04_fmri_across_subjects", "08_beta_sweep"} <= set(without.left_out)
+    assert without.image_sets == ("shapes", "letters", "things")  # none of training
+    image = tmp_path / "data/raw/shen2019/images/natural/n01443537_22563.JPEG"
+    image.parent.mkdir(parents=True)
+    image.touch()
+    study = load_study("public")
+    assert (study.fmri.test_sets, study.fmri.other_subjects) == (paper.test_sets, paper.other_subjects)
+    assert study.fmri.main_set == "natural" and "04_fmri_across_subjects" not in study.left_out
+
+
+def test_released_networks_are_cornet_and_one_realnet_per_subject_of_the_fmri_or_else_of_the_eeg():
+    stems = ["cornet", *(f"sub-0{i}_beta-100_seed-0" for i in (1, 2, 3))]
+    assert [n.stem for n in load_study("public").networks()] == stems
+    study = load_study("public_eeg")
+    assert [n.trained_on for n in study.networks()[1:]] == [f"sub-{i:02d}" for i in range(1, 11)]
+    assert study.stimulus_sets == ("things",) and "03_fmri_within_subject" in study.left_out
 
 
 def test_settings_do_not_change_after_reading():

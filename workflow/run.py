@@ -11,7 +11,7 @@ from pathlib import Path
 import filelock
 import psutil
 
-from realnet.datasets.readiness import missing
+from realnet.datasets.readiness import checkpoint, missing
 from realnet.errors import CannotWrite, InvalidInput, MissingInput, RealnetError
 from realnet.settings import REPOSITORY, load_study, nearest, project_root, study_file
 from workflow.device import visible_gpus
@@ -74,6 +74,17 @@ def stop_orphans(root):
             part.unlink()
 
 
+def strange_weights(study):
+    """A sentence where the pretrained network of a study is not the published file, else an empty text."""
+    if study.simulated or study.network.weights != "cornet_s":
+        return ""
+    from data.fetch import find_problem, select  # only here: a simulated study needs none of it
+
+    path = checkpoint(study)
+    problem = find_problem(path, *select(["cornet_s"]))
+    return f"note: {path} is not the published CORnet-S: {problem}; the study uses it as it is" if problem else ""
+
+
 def run_study(name, cores="all", profile="default", arguments=()):
     """Make every result of a study that is missing or out of date.
 
@@ -102,6 +113,8 @@ def run_study(name, cores="all", profile="default", arguments=()):
     command = snakemake_command(name, cores, profile, arguments)
     if absent := missing(study):
         raise MissingInput(f"study {study.name} cannot start; missing: {'; '.join(absent)}")
+    if note := strange_weights(study):
+        print(note, file=sys.stderr)
     start = time.monotonic()
     try:
         (root / ".snakemake").mkdir(exist_ok=True)

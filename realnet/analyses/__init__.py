@@ -20,8 +20,8 @@ def kinds_of(networks):
 def comparisons(networks):
     """Pairs (model, reference): ReAlnet with each other kind, shuffled networks with CORnet and Control."""
     others = [kind for kind in kinds_of(networks) if kind != "realnet"]
-    shuffled = [kind for kind in others if kind not in REFERENCES]
-    return [("realnet", kind) for kind in others] + [(kind, reference) for kind in shuffled for reference in REFERENCES]
+    references, shuffled = ([k for k in others if (k in REFERENCES) == wanted] for wanted in (True, False))
+    return [("realnet", kind) for kind in others] + [(kind, reference) for kind in shuffled for reference in references]
 
 
 def training_subjects(networks):

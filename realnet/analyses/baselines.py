@@ -71,7 +71,7 @@ def baseline_similarity(study, baselines):
 
     ``baselines``: dict stimulus set -> DataArray of :func:`baseline_rdms`.
     """
-    recordings, parts = [(study.fmri.dataset, name) for name in study.fmri.test_sets], []
+    recordings, parts = [(study.fmri.dataset, name) for name in study.stimulus_sets if name != "things"], []
     recordings += [("horikawa2017", "natural")] * bool(study.fmri.other_subjects)
     for dataset, name in recordings + [("things_eeg2", "things")] * bool(study.eeg.subjects):
         brains = load_prepared(study, f"{dataset}_rdms", name)
@@ -84,8 +84,8 @@ def baseline_similarity(study, baselines):
 
 def unique_variance(study, networks, baseline):
     """Rows ``unique``: r |r| (the square with its sign) of the partial Spearman correlation r of a network's best layer
-    with a region of the subject, given CORnet's layers and the low-level rows of ``baseline`` (natural images)."""
-    models, brains = _rdms(study, "natural", networks)
+    with a region of the subject, given CORnet's layers and the low-level rows of ``baseline`` (of the main images)."""
+    models, brains = _rdms(study, study.fmri.main_set, networks)
     given = [*models[0].values, *baseline[np.isin(baseline.model, LOW_LEVEL)].values]
     best, kinds = compare_rdms(models, brains).values.argmax(axis=1), {}  # (network, subject, roi)
     draws = study.inference.n_bootstraps, study.inference.seed
@@ -112,7 +112,7 @@ def specificity(study, networks):
         models, brains = _rdms(study, name, networks)
         values, n_images = resampled_similarities(models, brains, study.inference)
         values = with_mean(values.max(axis=2), 3)  # (1 + n_bootstraps, network, subject, roi)
-        grids = {model: network_grid(networks, model) for model in kinds_of(networks)[2:]}
+        grids = {n.model: network_grid(networks, n.model) for n in networks if n.subject}
         kinds = {model: np.einsum("btisr,ts->brsi", values[:, grid], weight) for model, grid in grids.items()}
         about = {"metric": "specificity", "layer": BEST, "stimulus_set": name}
         parts.append(_rows(study, networks, kinds, n_images, {"roi": [*brains.roi.values.tolist(), "mean"]}, **about))
@@ -122,12 +122,15 @@ def specificity(study, networks):
 def encoding(study, networks):
     """Rows ``encoding``: R2 of the responses to natural images that :func:`predict_voxels` predicts from a layer, over
     the reliability of the voxel, mean over a region's reliable voxels; of the regions that have some in every subject.
-    None where images were shown once."""
+    None where images were shown once, or the study reads no training images."""
+    empty = pd.DataFrame(columns=["model", "reference", "value", "metric"])
+    if not study.trains:
+        return empty
     ids, images = zip(*(load_stimuli(study, name) for name in ("training", "natural")), strict=True)
     data = [reliable_voxels(study, subject, *ids) for subject in sorted(study.fmri.subjects)]
     rois = [] if None in data else [roi for roi in study.fmri.rois if all(roi in part[3] for part in data)]
     if not rois:
-        return pd.DataFrame(columns=["model", "reference", "value", "metric"])
+        return empty
     n, n_bootstraps = len(ids[1]), study.inference.n_bootstraps
     counts = np.random.default_rng(study.inference.seed).multinomial(n, np.full(n, 1 / n), n_bootstraps)
     counts = np.vstack([np.ones(n), counts])
@@ -182,4 +185,4 @@ def _rows(study, networks, kinds, n_images, axes, **about):
         columns = {"model": model, "reference": reference, "subject": name, "trained_on": name, **about}
         rows += effect_rows(generalise(values, n_images, 2, study.inference.level), axes, **columns)
     settings = {"dataset": study.fmri.dataset, "beta": study.training.main_beta, "n_seeds": values.shape[-1]}
-    return pd.DataFrame([{"stimulus_set": "natural", **settings, **row} for row in rows])
+    return pd.DataFrame([{"stimulus_set": study.fmri.main_set, **settings, **row} for row in rows])

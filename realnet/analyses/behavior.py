@@ -13,7 +13,7 @@ from typing import NamedTuple
 import numpy as np
 import pandas as pd
 
-from realnet.analyses import REFERENCES, effect_rows, network_grid
+from realnet.analyses import REFERENCES, effect_rows, kinds_of, network_grid
 from realnet.backbones import EfficientNetLite0
 from realnet.behavior import category_decisions, classify_files, error_consistency, find_validation_images, is_in_top
 from realnet.datasets import geirhos2021
@@ -211,11 +211,12 @@ def measure_rows(networks, metric, values, n_images, inference, about=None):
         interval = generalise(values[:, i], n_factors=0, **options)[:3]
         rows += effect_rows(interval, {}, **network.columns, **about, metric=metric)
     aligned = [n for n in networks if n.model == "control" or n.subject] if any(n.subject for n in networks) else []
+    references = [kind for kind in kinds_of(networks) if kind in REFERENCES]
     for model, beta in dict.fromkeys((n.model, n.beta) for n in aligned):
-        kinds = {kind: network_grid(networks, kind, beta or None) for kind in dict.fromkeys((model, *REFERENCES))}
+        kinds = {kind: network_grid(networks, kind, beta or None) for kind in dict.fromkeys((model, *references))}
         group = {"model": model, "trained_on": "mean", "beta": beta, **about}
         rows += effect_rows(generalise(values[:, kinds[model]], **options)[:3], {}, **group, metric=metric)
-        for reference in REFERENCES:
+        for reference in references:
             if reference != model:
                 difference = values[:, kinds[model]] - values[:, kinds[reference]]
                 group |= {"reference": reference, "metric": f"{metric}_difference"}

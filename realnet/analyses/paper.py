@@ -5,13 +5,15 @@ query of pandas) and how they are judged (``decided_by``): claims about differen
 over images, subjects and seeds; claims about an order by the probability that it holds, given the standard errors.
 """
 
+import re
 from pathlib import Path
 
 import numpy as np
 import pandas as pd
 
+from realnet.analyses import kinds_of
 from realnet.analyses.dimensions import top_dimensions
-from realnet.io import load_table
+from realnet.io import MAKERS, load_table
 
 AGREES, DIFFERS, OPEN, ABSENT = "agrees", "differs", "open", "not in this study"
 SURE = 0.95  # probability from which an order is said to hold
@@ -24,26 +26,31 @@ def compare_with_paper(study):
     quantity that decides, ``n_agree`` of ``n`` cases, ``verdict`` and ``decided_by`` (interval, probability, point
     estimates).
     """
-    absent = [] if study.fmri.other_subjects else ["fmri_across_subjects"]
-    absent += [] if study.eeg.subjects else ["eeg", "object_dimensions"]
+    present = {*kinds_of(study.networks()), *study.stimulus_sets}
     betas = {f"{beta:g}": beta for beta in study.training.betas if beta != study.training.main_beta}
     betas = betas or {"other than the main one": np.nan}
     names = {"main_beta": study.training.main_beta, "people": "simulated" if study.simulated else "real"}
     optional = ["condition", "lower", "people", "reference", "upper"]  # not in every study's table of behaviour
     claims = pd.read_csv(Path(__file__).with_name("paper_claims.csv"), keep_default_na=False)
-    tables = {name: load_table(study, name) for name in claims.table.unique() if name not in absent}
+    made = [name for name in claims.table.unique() if MAKERS[name] not in study.left_out]
+    tables = {name: load_table(study, name) for name in made}
     rows = []
     for claim in claims.itertuples():
         for words, beta in betas.items() if "{beta}" in claim.claim else [("", np.nan)]:
             row = {"verdict": ABSENT, "found": ABSENT, "figure": claim.figure, "paper": claim.claim.format(beta=words),
                    "dataset": claim.dataset or study.fmri.dataset, "metric": "difference",
                    "decided_by": claim.decided_by}  # fmt: skip
-            if claim.table in tables:
+            named = re.findall(r"(?:reference|stimulus_set) == '(\w+)'", claim.filter)
+            if claim.table in tables and present.issuperset(named):
                 table = tables[claim.table]
                 chosen = table.reindex(columns=table.columns.union(optional, sort=False))
                 chosen = chosen.query(claim.filter, local_dict=names | {"beta": beta}, engine="python")
                 row |= JUDGES[claim.judge](chosen) if claim.judge in JUDGES else judge_intervals(chosen, claim.judge)
-            rows.append(row | ({"decided_by": ""} if row["verdict"] == ABSENT else {}))
+            if row["verdict"] == ABSENT:
+                row["decided_by"] = ""
+            elif "'control'" in claim.filter and "control" not in present:
+                row["found"] += "; against CORnet alone"
+            rows.append(row)
     return pd.DataFrame(rows)
 
 
@@ -101,6 +108,8 @@ def _percent(value, words):
 def _few_below(rows):
     """At most two cases (subject and region) below CORnet, in V4 and LOC, and none below Control."""
     means = rows.groupby(["reference", "subject", "roi"]).value.mean()
+    if not {"cornet", "control"} <= set(rows.reference):
+        return {}
     cornet, control = ([f"{s} {r}" for (s, r), v in means[name].items() if v < 0] for name in ("cornet", "control"))
     allowed = len(cornet) <= 2 and all(case.endswith((" V4", " LOC")) for case in cornet) and not control
     found = f"below CORnet: {', '.join(cornet) or 'none'}; below Control: {', '.join(control) or 'none'}"

@@ -7,9 +7,8 @@ from realnet.io import load_table
 
 #: Question -> words of the landing page.
 WORDING = {
-    "own subject, natural": "Closer to the subject it was trained on? (natural images)",
     "other subjects, natural": "Closer to the fMRI of other subjects?",
-    "eeg": "Closer to the EEG of other subjects in layer IT?",
+    "eeg": "Closer to the EEG in layer IT?",
     "dimensions": "Dimensions that rise most in IT",
 }
 COLUMNS = {"cornet": "minus CORnet", "control": "minus Control", "shuffled": "minus shuffled",
@@ -24,9 +23,11 @@ def summary_table(study):
     interval, or times or dimensions whose corrected p, shows a gain. ``share``: what networks trained on shuffled pairs
     gain over Control, divided by what ReAlnet gains.
     """
-    within, rows = load_table(study, "fmri_within_subject"), []
-    for name in study.fmri.test_sets:
-        rows += _fmri(own_subject(within[within.stimulus_set == name]), f"own subject, {name}")
+    rows = []
+    if study.fmri.subjects:
+        within = load_table(study, "fmri_within_subject")
+        for name in study.fmri.test_sets:
+            rows += _fmri(own_subject(within[within.stimulus_set == name]), f"own subject, {name}")
     if study.fmri.other_subjects:
         across = load_table(study, "fmri_across_subjects")
         rows += _fmri(across[across.subject == "mean"], "other subjects, natural")
@@ -46,13 +47,26 @@ def _fmri(table, question):
     return _rows(means, chosen[(chosen.trained_on != "mean") & (chosen.metric == "difference")], question, "networks")
 
 
+def left_out(study):
+    """What a study leaves out and why: list of sentences for the landing page."""
+    sentences = []
+    if not study.trains:
+        why = "none were released, so that what ReAlnet gains over CORnet may come from any further training"
+        sentences.append(f"Control and networks trained on shuffled pairs: {why}")
+    if study.fmri.subjects and "natural" not in study.fmri.test_sets:
+        sentences.append("figures 1 and 3: the natural images are given on request, and join once they are placed")
+    chapters = [name for name in study.left_out if name > "01"]  # 00: simulated data
+    return sentences + [f"chapters: {', '.join(chapters)}"] * bool(chapters)
+
+
 def _rows(means, cases, question, unit):
     """One row per reference of ReAlnet, and the share of networks trained on shuffled pairs."""
     rows = []
     for row in means[(means.model == "realnet") & (means.metric != "share")].itertuples():
         of = cases[(cases.model == "realnet") & (cases.reference == row.reference)]
         found = int(((of.lower > 0) if unit == "networks" else (of.value > 0) & (of.p_corrected < 0.05)).sum())
-        detail = f"{row.value:+.3f} [{row.lower:+.3f}, {row.upper:+.3f}]; {found} of {len(of)} {unit}"
+        counted = f"; {found} of {len(of)} {unit}" if len(of) > 1 else ""  # one is the mean itself
+        detail = f"{row.value:+.3f} [{row.lower:+.3f}, {row.upper:+.3f}]{counted}"
         rows.append(_row(question, row, "difference", detail) | {"found": found, "n": len(of)})
     shares = means[(means.metric == "share") & (means.model == "shuffled") & (means.reference == "control")]
     for row in shares.itertuples():
@@ -87,7 +101,8 @@ def readable(summary, truth=None):
         ``effects`` (columns ``effect planted``) and ``dimensions`` (``dimension beyond_categories``) of the simulated
         data; adds the column ``planted``.
     """
-    own = {name: f"... with {name.split(', ')[1]}" for name in summary.question if name.startswith("own subject, ")}
+    own = {name: f"Closer to the subject it is aligned with? ({name.removeprefix('own subject, ')})"
+           for name in summary.question if name.startswith("own subject, ")}  # fmt: skip
     wording = {name: (own | WORDING)[name] for name in summary.question if name in own | WORDING}
     column = summary.reference.map(COLUMNS).where(summary.metric == "difference", "gained without a brain (share)")
     table = summary.assign(column=column).pivot(index="question", columns="column", values="detail").loc[list(wording)]

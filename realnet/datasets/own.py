@@ -66,7 +66,7 @@ def load_trials(root, subject, split):
     return data.assign_coords(stimulus=("sample", samples[rows]))
 
 
-def files(root, subject):
+def files(root, subject, splits=None):
     """The tables and responses of a subject: list of Path; raises ``MissingInput`` that names all that are missing."""
     root, name = Path(root), f"sub-{subject_number(subject, 999):02d}"
     tables = [root / "stimuli.csv", root / f"{name}_samples.csv", root / f"{name}_rois.csv"]

@@ -5,8 +5,8 @@ from pathlib import Path
 import pandas as pd
 
 from realnet.datasets import horikawa2017, own, shen2019, things_dimensions, things_eeg2
-from realnet.datasets.files import find_images, find_one
-from realnet.errors import MissingInput, RealnetError
+from realnet.datasets.files import find_files, find_images, find_one
+from realnet.errors import InvalidInput, MissingInput, RealnetError
 from realnet.io import whole_file
 from realnet.settings import project_root
 
@@ -20,7 +20,8 @@ def recordings(study):
     ``function()`` returns the paths, or raises MissingInput.
     """
     fmri, raw = study.fmri, study.raw_folder
-    first = [(fmri.dataset, f"sub-{s:02d}", lambda s=s: TRAINING_FMRI[fmri.dataset].files(raw(fmri.dataset), s))
+    reader, splits = TRAINING_FMRI[fmri.dataset], [name for name in study.image_sets if name != "things"]
+    first = [(fmri.dataset, f"sub-{s:02d}", lambda s=s: reader.files(raw(fmri.dataset), s, splits))
              for s in fmri.subjects]  # fmt: skip
     first += [("horikawa2017", f"sub-{s:02d}", lambda s=s: horikawa2017.files(raw("horikawa2017"), s))
               for s in fmri.other_subjects]  # fmt: skip
@@ -48,6 +49,19 @@ def checkpoint(study):
     return find_one(study.raw_folder(study.network.weights), r"[^.].*\.(pth|pt|pth\.tar)", "the checkpoint of CORnet-S")
 
 
+def released(study, subject):
+    """Path of the authors' network of one subject, below ``raw/<network.released>``; the third name: Brain-Score's."""
+    root, folder = study.raw_folder(study.network.released), f"sub-{subject:02d}"
+    files = find_files(root, rf"(encoder|realnet)\.pt|ReAlnet{subject:02d}_best_model_params\.pt")
+    files = [path for path in files if path.parent.name == folder or path.name.startswith("ReAlnet")]
+    if not files:
+        what = f"expected {folder}/encoder.pt or {folder}/realnet.pt below this folder"
+        raise MissingInput(f"{root}: {what}, from the Google Drive folder that data/README.md names")
+    if len({path.parent for path in files}) > 1:
+        raise InvalidInput(f"{root}: {folder} is both {files[0]} and {files[-1]}: move one elsewhere")
+    return files[0]
+
+
 def stimulus_names(study, stimulus_set):
     """The ids of the images of one set, in the order of the responses: list of str."""
     if stimulus_set == "things":
@@ -72,7 +86,7 @@ def save_stimulus_list(study):
 
     Returns a DataFrame ``stimulus_set stimulus path``; paths below the project are relative to it.
     """
-    table = pd.concat([image_paths(study, name) for name in ("training", *study.stimulus_sets)], ignore_index=True)
+    table = pd.concat([image_paths(study, name) for name in study.image_sets], ignore_index=True)
     root = project_root()
     table["path"] = [str(p.relative_to(root) if p.is_relative_to(root) else p) for p in map(Path, table.path)]
     with whole_file(study.prepared / "stimuli.csv") as temporary:
@@ -89,10 +103,13 @@ def required(study):
     if study.simulated:
         return pd.DataFrame(columns=["dataset", "what", "path", "cure"])
     wanted = [item for kind in recordings(study).values() for item in kind]
-    for name in ("training", *study.stimulus_sets):
+    for name in study.image_sets:
         dataset = "things_eeg2" if name == "things" else study.fmri.dataset
         wanted.append((dataset, f"images: {name}", lambda name=name: list(image_paths(study, name).path)))
     wanted.append((study.network.weights, "pretrained network", lambda: [checkpoint(study)]))
+    for subject in () if study.trains else study.aligned_subjects:
+        name = f"network aligned with sub-{subject:02d}"
+        wanted.append((study.network.released, name, lambda s=subject: [released(study, s)]))
     rows = []
     for dataset, what, files in wanted:
         try:

@@ -61,10 +61,10 @@ def load_trials(root, subject, split):
     return load(root, subject, split, mean=False)
 
 
-def files(root, subject):
-    """Paths of what loading all splits opens: four sessions, and the stimulus lists that are there."""
-    lists = [path for split in SPLITS for path in _find_list(root, split)]
-    return [_find_session(root, split, subject) for split in SPLITS] + lists
+def files(root, subject, splits=tuple(SPLITS)):
+    """Paths of what loading these splits opens: their sessions, and the stimulus lists that are there."""
+    lists = [path for split in splits for path in _find_list(root, split)]
+    return [_find_session(root, split, subject) for split in splits] + lists
 
 
 def stimulus_names(root, split):

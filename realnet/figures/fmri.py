@@ -231,24 +231,26 @@ def plot_layer_differences(table, title=None):
 
 
 def plot_across_datasets(within, across):
-    """Improvement over Control by region, one line per ReAlnet: with its own subject, and with others (figure 3B).
+    """Improvement over a reference by region, one line per ReAlnet: with its own subject, and with others (figure 3B).
 
     Parameters
     ----------
     within, across : DataFrame
-        ``metric`` ``improvement``, ``model`` ``realnet``, ``reference`` ``control``, ``stimulus_set`` ``natural``;
-        columns ``dataset subject trained_on roi value``. Of ``within`` rows with ``trained_on == subject`` are drawn;
-        of ``across`` those with ``subject`` ``mean``, or else means over subjects. Gaps: Control not clearly above 0.
+        ``metric`` ``improvement``, ``model`` ``realnet``, ``reference`` ``control`` (``cornet`` without it),
+        ``stimulus_set`` ``natural``; columns ``dataset subject trained_on roi value``. Of ``within`` rows with
+        ``trained_on == subject`` are drawn; of ``across`` those with ``subject`` ``mean``, or else means over subjects.
     """
     who, columns = "plot_across_datasets", ("dataset", "subject", "trained_on", "roi")
-    wanted = {"metric": "improvement", "model": "realnet", "reference": "control", "stimulus_set": "natural"}
+    reference = "control" if "control" in set(within.reference) else "cornet"
+    wanted = {"metric": "improvement", "model": "realnet", "reference": reference, "stimulus_set": "natural"}
     own, others = (style.select(table, who, columns, **wanted) for table in (within, across))
     own, others = own[(own.subject == own.trained_on) & (own.subject != "mean")], others[others.trained_on != "mean"]
     if (others.subject == "mean").any():
         others = others[others.subject == "mean"]
     rois = [roi for roi in style.ordered([*own.roi, *others.roi], ROIS) if roi != "mean"]
     styles, gaps = subject_styles(sorted({*own.trained_on, *others.trained_on})), False
-    figure, axes = style.panel_grid(2, 2, 2.8, REGION, "Improvement over Control (%)", sharey=True)
+    label = f"Improvement over {style.MODELS[reference].label} (%)"
+    figure, axes = style.panel_grid(2, 2, 2.8, REGION, label, sharey=True)
     for panel, rows, whose in zip(axes, (own, others), ("own subject", "mean over other subjects"), strict=True):
         percent = 100 * rows.groupby(["roi", "trained_on"]).value.mean().unstack("trained_on").reindex(rois)
         for name in percent:

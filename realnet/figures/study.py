@@ -8,7 +8,7 @@ import numpy as np
 from realnet.figures import style
 from realnet.figures.dimensions import draw_dimension_changes, select_changes
 from realnet.figures.eeg import draw_eeg
-from realnet.figures.fmri import ROIS, SIGNIFICANT_KEY, draw_fmri, subject_styles
+from realnet.figures.fmri import ROIS, SETS, SIGNIFICANT_KEY, draw_fmri, subject_styles
 
 LOSSES = {  # title and unit
     "loss_class": ("Classification", "Cross-entropy (nats)"),
@@ -113,15 +113,12 @@ def plot_objects92(table):
     return style.legend_below(figure, handles + [style.CEILING_KEY] * bool(rows.ceiling_lower.notna().any()))
 
 
-def plot_headline(fmri, eeg, dimensions, n_dimensions=14):
-    """Three results in one figure: fMRI by region (natural images), EEG and layer IT over time, changes of dimensions.
+def plot_headline(fmri, eeg, dimensions, n_dimensions=14, stimulus_set="natural"):
+    """Three results in one figure: fMRI by region (one image set), EEG and layer IT over time, changes of dimensions.
 
-    Parameters
-    ----------
-    fmri, eeg, dimensions : DataFrame
-        As ``plot_fmri_similarity`` (each network with the subject it is aligned with), ``plot_eeg_similarity`` and
-        ``plot_dimension_changes`` take them; dimensions are drawn against CORnet.
-    n_dimensions : int, so many at most: half that rise most, half that fall most
+    ``fmri``, ``eeg``, ``dimensions``: tables as ``plot_fmri_similarity`` (each network with the subject it is aligned
+    with), ``plot_eeg_similarity`` and ``plot_dimension_changes`` take them; dimensions are drawn against CORnet, at
+    most ``n_dimensions``: half that rise most, half that fall most.
     """
     changes, names = select_changes(dimensions, "plot_headline")
     if len(names) > n_dimensions:
@@ -131,8 +128,9 @@ def plot_headline(fmri, eeg, dimensions, n_dimensions=14):
     # two parts, so that long names of dimensions do not narrow the panels above
     above, below = figure.subfigures(2, 1, height_ratios=[6.3, low])
     (top, middle), bottom = above.subplots(2, 1), below.subplots()
-    draw_fmri(top, fmri, "natural", "plot_headline")
-    top.set_title("a  fMRI, natural images: each network and the subject it is aligned with", loc="left")
+    draw_fmri(top, fmri, stimulus_set, "plot_headline")
+    images = SETS.get(stimulus_set, stimulus_set).lower()
+    top.set_title(f"a  fMRI, {images}: each network and the subject it is aligned with", loc="left")
     draw_eeg({"IT": middle}, eeg, "plot_headline")
     middle.set(xlabel=style.TIME, ylabel=style.RHO)
     middle.set_title("b  EEG of other subjects: layer IT (shading: SEM)", loc="left")

@@ -153,9 +153,20 @@ def test_the_summary_counts_what_the_tables_hold(study, networks, eeg, dimension
         "dimensions": pd.DataFrame({"dimension": ["a", "b"], "beyond_categories": [True, False]}),
     }
     shown = readable(summary, truth)
+    assert "Closer to the subject it is aligned with? (natural)" in shown.index
     assert list(shown.columns) == ["minus CORnet", "minus Control", "minus shuffled", "gained without a brain (share)",
                                    "planted"]  # fmt: skip
     assert shown.notna().all(axis=None) and shown.planted["Dimensions that rise most in IT"] == "a"
+
+
+def test_a_single_participant_is_not_counted_beside_its_own_mean(study, networks):
+    table = fmri_table(study, networks, within=True)
+    rows = table[~table.trained_on.isin(["sub-02"]) & (table.subject != "sub-02")]
+    save_table(study, "fmri_within_subject", rows)
+    alone = study.model_copy(update={"eeg": study.eeg.model_copy(update={"subjects": ()}),
+                                     "fmri": study.fmri.model_copy(update={"other_subjects": ()})})  # fmt: skip
+    details = summary_table(alone).query("metric == 'difference'").detail
+    assert len(details) == 9 and not details.str.contains("networks").any()
 
 
 def test_the_change_of_each_dimension_is_beside_what_was_planted(dimensions):

@@ -39,6 +39,10 @@ def tables(study):
 def judged(study, tables, monkeypatch):
     """``judged(table=...)``: the claims beside the study's tables, some of them replaced."""
 
+    validation = study.raw_folder("imagenet") / "val/n01440764"  # chapter 07 is part of a study that has such images
+    validation.mkdir(parents=True, exist_ok=True)
+    (validation / "a.JPEG").touch()
+
     def judge(study=study, **replaced):
         monkeypatch.setattr(paper, "load_table", lambda _, name: (tables | replaced)[name])
         return paper.compare_with_paper(study)

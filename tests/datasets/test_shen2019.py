@@ -51,6 +51,21 @@ def test_all_generations_of_files_are_found_and_the_oldest_of_several_is_read(wr
         assert shen2019.load(tmp_path, 1, split).attrs["file"] == path.name
 
 
+@pytest.mark.parametrize("v4", ["V4", "hV4"])
+def test_v4_has_either_name_and_natural_image_files_one_column_more(write_session, tmp_path, v4):
+    _, stimuli, responses = write_session(tmp_path / "as-written", 1, "natural")
+    names = image_names("natural")
+    ids = np.array([stimulus_id(name) for name in stimuli])
+    labels = {"Label": np.stack([ids, ids], axis=1), "image_index": [names.index(name) + 1.0 for name in stimuli]}
+    found = []
+    for folder, more in (("as", {}), ("one-more", {"category_index": ids // 8})):
+        path = tmp_path / folder / "sub-01_perceptionNaturalImageTest_original_VC.h5"
+        write_bdata(path, responses, roi_masks(v4), labels | more | {"stimulus_id": ids})
+        found.append(shen2019.load(tmp_path / folder, 1, "natural"))
+    assert found[0].identical(found[1]) and "V4" in found[0].roi_name and "hV4" not in found[0].roi_name
+    np.testing.assert_array_equal(found[0].roi.sel(roi="V4"), roi_masks()["hV4"])
+
+
 def test_every_way_of_labelling_gives_the_same_stimuli(write_session, tmp_path):
     names = image_names("natural")
     path, stimuli, responses = write_session(tmp_path / "ids", 1, "natural")
