@@ -2,7 +2,8 @@
 
 ``ablation``: in every data set, networks are aligned with two participants for each choice, which differs from the
 paper's words in that choice alone. ``beta_sweep``: in the demo's data, networks of each beta are aligned with three
-participants, with three seeds. What is finished in the folder is not done again.
+participants, with three seeds; ``--simulations 0`` makes this table alone. What is finished in the folder is not done
+again.
 """
 
 import time
@@ -12,7 +13,7 @@ import pandas as pd
 from tqdm import tqdm
 
 from experiments import simulated_studies as studies
-from experiments.tables.kept import keep
+from experiments.tables.kept import keep, pretrained_digest
 from realnet.settings import Network
 
 #: choice: what it is about, and what it changes in the demo study.
@@ -84,7 +85,10 @@ def main():
     common = {"threads": 1, "study": studies.simulated_study(0).model_dump(mode="json")}
     start = time.monotonic()
     sweep = run_betas(tuple(range(given.seeds)))
-    keep("beta_sweep", sweep, common | {"betas": BETAS, "seeds": given.seeds}, time.monotonic() - start)
+    settings = common | {"betas": BETAS, "seeds": given.seeds, "pretrained": pretrained_digest()}
+    keep("beta_sweep", sweep, settings, time.monotonic() - start)
+    if not given.simulations:
+        return
 
     start = time.monotonic()
     tables = []
