@@ -49,7 +49,8 @@ def run_choices(seed, choices):
     studies.prepare(base)
     cornet = Network("cornet", 0, 0, 0)
     studies.train(base, cornet)
-    tables = [studies.measures(base, cornet).assign(choice="cornet", simulation=seed, trained_on="")]
+    participants = [f"sub-{subject:02d}" for subject in SUBJECTS]
+    tables = [studies.measures(base, cornet, p).assign(choice="cornet", trained_on=p) for p in participants]
     for choice in tqdm(choices, desc=f"simulation {seed}"):
         study = base
         if CHOICES[choice][1]:
@@ -58,13 +59,13 @@ def run_choices(seed, choices):
         for subject in SUBJECTS:
             network = Network("realnet", subject, study.training.main_beta, seed)
             studies.train(study, network)
-            about = {"choice": choice, "simulation": seed, "trained_on": network.trained_on}
-            tables.append(studies.measures(study, network).assign(**about))
-    return pd.concat(tables, ignore_index=True)
+            measured = studies.measures(study, network, network.trained_on)
+            tables.append(measured.assign(choice=choice, trained_on=network.trained_on))
+    return pd.concat(tables, ignore_index=True).assign(simulation=seed)
 
 
 def run_betas(seeds):
-    """Train and measure every beta in the demo's data: tidy rows, CORnet's among them."""
+    """Train and measure every beta in the demo's data: tidy rows; CORnet and Control have rows for every participant."""
     study = studies.simulated_study(0, betas=BETAS[1:], seeds=seeds)
     studies.prepare(study)
     networks = [Network("cornet", 0, 0, 0), *(Network("control", 0, 0, seed) for seed in seeds)]
@@ -72,7 +73,11 @@ def run_betas(seeds):
     tables = []
     for network in tqdm(networks, desc="betas"):
         studies.train(study, network)
-        tables.append(studies.measures(study, network).assign(**network.columns))
+        for participant in (
+            [network.trained_on] if network.subject else (f"sub-{subject:02d}" for subject in study.fmri.subjects)
+        ):
+            measured = studies.measures(study, network, participant)
+            tables.append(measured.assign(**network.columns | {"trained_on": participant}))
     return pd.concat(tables, ignore_index=True)
 
 
