@@ -65,7 +65,7 @@ def run_choices(seed, choices):
 
 
 def run_betas(seeds):
-    """Train and measure every beta in the demo's data: tidy rows; CORnet and Control have rows for every participant."""
+    """Train and measure every beta in the demo's data: tidy rows, CORnet and Control with each participant."""
     study = studies.simulated_study(0, betas=BETAS[1:], seeds=seeds)
     studies.prepare(study)
     networks = [Network("cornet", 0, 0, 0), *(Network("control", 0, 0, seed) for seed in seeds)]
