@@ -2,7 +2,8 @@
 
 ``ablation``: in every data set, networks are aligned with two participants for each choice, which differs from the
 paper's words in that choice alone. ``beta_sweep``: in the demo's data, networks of each beta are aligned with three
-participants, with three seeds. What is finished in the folder is not done again.
+participants, with three seeds; ``--simulations 0`` makes this table alone. What is finished in the folder is not done
+again.
 """
 
 import time
@@ -12,7 +13,7 @@ import pandas as pd
 from tqdm import tqdm
 
 from experiments import simulated_studies as studies
-from experiments.tables.kept import keep
+from experiments.tables.kept import keep, pretrained_digest
 from realnet.settings import Network
 
 #: choice: what it is about, and what it changes in the demo study.
@@ -48,7 +49,8 @@ def run_choices(seed, choices):
     studies.prepare(base)
     cornet = Network("cornet", 0, 0, 0)
     studies.train(base, cornet)
-    tables = [studies.measures(base, cornet).assign(choice="cornet", simulation=seed, trained_on="")]
+    participants = [f"sub-{subject:02d}" for subject in SUBJECTS]
+    tables = [studies.measures(base, cornet, p).assign(choice="cornet", trained_on=p) for p in participants]
     for choice in tqdm(choices, desc=f"simulation {seed}"):
         study = base
         if CHOICES[choice][1]:
@@ -57,13 +59,13 @@ def run_choices(seed, choices):
         for subject in SUBJECTS:
             network = Network("realnet", subject, study.training.main_beta, seed)
             studies.train(study, network)
-            about = {"choice": choice, "simulation": seed, "trained_on": network.trained_on}
-            tables.append(studies.measures(study, network).assign(**about))
-    return pd.concat(tables, ignore_index=True)
+            measured = studies.measures(study, network, network.trained_on)
+            tables.append(measured.assign(choice=choice, trained_on=network.trained_on))
+    return pd.concat(tables, ignore_index=True).assign(simulation=seed)
 
 
 def run_betas(seeds):
-    """Train and measure every beta in the demo's data: tidy rows, CORnet's among them."""
+    """Train and measure every beta in the demo's data: tidy rows, CORnet and Control with each participant."""
     study = studies.simulated_study(0, betas=BETAS[1:], seeds=seeds)
     studies.prepare(study)
     networks = [Network("cornet", 0, 0, 0), *(Network("control", 0, 0, seed) for seed in seeds)]
@@ -71,7 +73,11 @@ def run_betas(seeds):
     tables = []
     for network in tqdm(networks, desc="betas"):
         studies.train(study, network)
-        tables.append(studies.measures(study, network).assign(**network.columns))
+        for participant in (
+            [network.trained_on] if network.subject else (f"sub-{subject:02d}" for subject in study.fmri.subjects)
+        ):
+            measured = studies.measures(study, network, participant)
+            tables.append(measured.assign(**network.columns | {"trained_on": participant}))
     return pd.concat(tables, ignore_index=True)
 
 
@@ -84,7 +90,10 @@ def main():
     common = {"threads": 1, "study": studies.simulated_study(0).model_dump(mode="json")}
     start = time.monotonic()
     sweep = run_betas(tuple(range(given.seeds)))
-    keep("beta_sweep", sweep, common | {"betas": BETAS, "seeds": given.seeds}, time.monotonic() - start)
+    settings = common | {"betas": BETAS, "seeds": given.seeds, "pretrained": pretrained_digest()}
+    keep("beta_sweep", sweep, settings, time.monotonic() - start)
+    if not given.simulations:
+        return
 
     start = time.monotonic()
     tables = []

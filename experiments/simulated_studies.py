@@ -143,27 +143,29 @@ def _encoder_success(study, network, model):
     return pd.DataFrame({"metric": values.keys(), "value": values.values()})
 
 
-def measures(study, network):
+def measures(study, network, participant):
     """Everything that the chapters measure, as one number each, for one trained network.
+
+    ``participant`` is the one whose fMRI counts as its own: for CORnet and Control the one of the aligned network that
+    they are compared with.
 
     Returns
     -------
     DataFrame ``measure part value``
-        ``fmri_natural``, ``fmri_shapes``, ``fmri_letters`` (part: region; best layer; CORnet and Control: mean over
-        participants, others: the one they were trained on), ``fmri_crossvalidated`` (natural, layer chosen on other
-        images), ``fmri_others`` (mean over other participants), ``eeg`` (part: layer; mean over participants and
-        times), ``dimension`` (squared partial Spearman in IT), ``top1``, ``top5``, and those of the encoder.
+        ``fmri_natural``, ``fmri_shapes``, ``fmri_letters`` (part: region; best layer; ``participant``),
+        ``fmri_crossvalidated`` (natural, layer chosen on other images), ``fmri_others`` (mean over other participants),
+        ``eeg`` (part: layer; mean over participants and times), ``dimension`` (squared partial Spearman in IT),
+        ``top1``, ``top5``, and those of the encoder.
     """
     rows = []
     brains = _brains(study.simulated.seed)
     for name in study.fmri.test_sets:
         models = load_model_rdms(study, name, [network]).isel(network=0)
-        subjects = brains[name] if not network.subject else brains[name].sel(subject=[network.trained_on])
-        best = compare_rdms(models, subjects).max("layer").mean("subject")
+        own = brains[name].sel(subject=participant)
+        best = compare_rdms(models, own).max("layer")
         rows += [(f"fmri_{name}", roi, value) for roi, value in zip(best.roi.values, best.values, strict=True)]
         if name == "natural":
-            chosen = crossvalidated_best_layer(models.values, subjects.values, seed=study.inference.seed)[0]
-            chosen = chosen.reshape(subjects.shape[:-1]).mean(axis=0)
+            chosen = crossvalidated_best_layer(models.values, own.values, seed=study.inference.seed)[0]
             rows += [("fmri_crossvalidated", roi, v) for roi, v in zip(best.roi.values, chosen, strict=True)]
             others = compare_rdms(models, brains["others"]).max("layer").mean("subject")
             rows += [("fmri_others", roi, value) for roi, value in zip(others.roi.values, others.values, strict=True)]

@@ -35,17 +35,16 @@ def kept_curve(table, level=0.95):
     for curve, (measure, part) in KEPT_CURVES.items():
         rows = table[table.measure == measure]
         rows = rows if part is None else rows[rows.part == part]
-        rows = rows.fillna({"trained_on": ""})  # CORnet and Control, whose values are means over participants
-        mean = rows.groupby(["model", "trained_on", "beta", "seed"], as_index=False).value.mean()
+        mean = rows.groupby(["model", "trained_on", "beta", "seed"], dropna=False, as_index=False).value.mean()
         trained = mean[mean.model != "cornet"]
-        cornet = mean[mean.model == "cornet"].value.item()
-        control = trained.seed.map(mean[mean.model == "control"].groupby("seed").value.mean())
-        for reference, base in (("cornet", cornet), ("control", control)):
+        for reference, keys in (("cornet", ["trained_on"]), ("control", ["trained_on", "seed"])):
+            base = mean[mean.model == reference].set_index(keys).value
+            base = base.reindex(trained.set_index(keys).index).to_numpy()
             part_rows = trained.assign(curve=curve, reference=reference, value=trained.value - base)
             parts.append(part_rows if reference == "cornet" else part_rows[part_rows.beta > 0])
     networks = pd.concat(parts, ignore_index=True)
     keys = ["curve", "reference", "beta"]
-    subjects = networks[networks.trained_on != ""].groupby([*keys, "trained_on"], as_index=False).value.mean()
+    subjects = networks.groupby([*keys, "trained_on"], as_index=False).value.mean()
     rows = []
     for about, of_beta in networks.groupby(keys):
         seeds = of_beta.groupby("seed").value.mean()

@@ -2,6 +2,7 @@
 
 import numpy as np
 import pandas as pd
+from scipy import stats
 
 from experiments.tables.kept import load_kept
 
@@ -99,15 +100,19 @@ def how_often_found(table):
     -------
     DataFrame
         One row per effect, kind of network, reference, ``planted`` and share of ``shared`` sources: ``found above`` and
-        ``found below`` as shares of ``cases`` over all ``simulations``, and the mean ``value`` of the effect.
+        ``found below`` as shares of ``cases`` over all ``simulations``; the mean ``value`` of the effect, and its 95 %
+        interval over data sets (``lower``, ``upper``; Student's t).
     """
     effect = table.effect.where(table.effect != "dimensions", "dimensions" + np.where(table.planted, " (planted)", ""))
-    keys = [key for key in ("planted", "shared", "effect", "model", "reference") if key in table]
+    keys = ["planted", "shared", "effect", "model", "reference"]
     found = table.assign(effect=effect).groupby(keys, sort=False)
-    sums = found[["up", "down", "n"]].sum()
+    sums, n = found[["up", "down", "n"]].sum(), found.simulation.nunique()
+    per_data_set = table.assign(effect=effect).groupby([*keys, "simulation"], sort=False)
+    means = per_data_set.value.mean().groupby(keys, sort=False)
+    value, half = means.mean(), stats.t.ppf(0.975, n - 1) * means.std() / np.sqrt(n)
     return pd.DataFrame({
-        "found above": sums.up / sums.n, "found below": sums.down / sums.n, "cases": sums.n,
-        "simulations": found.simulation.nunique(), "value": found.value.mean(),
+        "found above": sums.up / sums.n, "found below": sums.down / sums.n, "cases": sums.n, "simulations": n,
+        "value": value, "lower": value - half, "upper": value + half,
     }).sort_index(level="planted", ascending=False, sort_remaining=False).reset_index()  # fmt: skip
 
 

@@ -70,7 +70,7 @@ def made_by(about):
     machine = about["machine"]
     return (
         f"Made by `{_command(about['experiment'])}` at commit {machine['commit']} on {machine['processor']}"
-        f" ({machine['cores']} cores) in {about['seconds'] / 60:.0f} minutes."
+        f" ({machine['cores']} cores)."
     )
 
 

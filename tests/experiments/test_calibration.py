@@ -176,7 +176,7 @@ def test_a_best_layer_errs_where_layers_are_unlike_and_fixed_layers_do_not(kept)
 def test_what_is_found_in_simulated_data_is_counted_apart_for_planted_and_not():
     table = pd.DataFrame([
         {"simulation": simulation, "effect": effect, "model": model, "reference": "control", "planted": planted,
-         "shared": 0.7, "up": up, "down": 0, "n": n, "value": 0.1}
+         "shared": 0.7, "up": up, "down": 0, "n": n, "value": 0.1 + 0.02 * simulation}
         for simulation, up in ((0, 1), (1, 2))
         for effect, model, planted, n in (("own subject", "realnet", True, 3), ("own subject", "shuffled", False, 3),
                                           ("dimensions", "realnet", True, 2), ("dimensions", "realnet", False, 6))
@@ -186,7 +186,21 @@ def test_what_is_found_in_simulated_data_is_counted_apart_for_planted_and_not():
     assert found.loc[("dimensions (planted)", "realnet"), "cases"].item() == 4
     assert found.loc[("dimensions", "realnet"), "cases"].item() == 12
     assert list(found.planted)[:2] == [True, True] and set(found.simulations) == {2}
-    assert set(load_kept("truth")[0].model) == {"realnet", "shuffled"}
+    interval = stats.ttest_1samp([0.1, 0.12], 0).confidence_interval()
+    np.testing.assert_allclose(found[["lower", "upper"]], [interval] * len(found))
+
+
+def test_the_kept_data_sets_show_what_was_planted_and_nothing_where_nothing_is_shared():
+    table, about = load_kept("truth")
+    assert set(table.simulation) == set(range(10)) and about["settings"]["seeds"] == 3
+    found = chapter.how_often_found(table).set_index(["shared", "effect", "model", "reference"]).sort_index()
+    limit = 0.05 + 2 * np.sqrt(0.05 * 0.95 / 10)  # cases of one data set are not independent
+    absent = found[~found.planted]
+    assert len(absent) == 17 and (absent[["found above", "found below"]] <= limit).all(axis=None)
+    planted = found.loc[(0.7, ["own subject", "other subjects"], "realnet")]
+    assert (planted.lower > 0.02).all() and (planted["found above"] > limit).sum() == 6
+    not_shared = found.loc[(0.0, ["other subjects", "eeg"], "realnet")]
+    assert (not_shared.lower < 0).all() and (not_shared.upper > 0).all()
 
 
 def test_pairs_of_controls_share_no_seed_within_an_order():

@@ -12,28 +12,23 @@ from simulation.pretraining import KEPT
 
 
 def _sweep(effect):
-    """A kept sweep in which every measure is 1 for CORnet, 2 + seed for Control and ``effect`` x beta more."""
-    rows = [("cornet", np.nan, 0.0, 0, 1.0), *(("control", np.nan, 0.0, seed, 2.0 + seed) for seed in (0, 1, 2))]
-    for subject in ("sub-01", "sub-02"):
+    """A kept sweep in which every measure is 1 for CORnet, 2 + seed for Control and ``effect`` x beta more; 10 more in
+    all networks for the second participant."""
+    rows = []
+    for subject, more in (("sub-01", 0.0), ("sub-02", 10.0)):
+        rows.append(("cornet", subject, np.nan, 0, more + 1))
         for seed in (0, 1, 2):
-            rows += [("realnet", subject, float(beta), seed, 2.0 + seed + effect * beta) for beta in (10, 20, 30)]
+            rows.append(("control", subject, 0.0, seed, more + 2 + seed))
+            rows += [("realnet", subject, float(beta), seed, more + 2 + seed + effect * beta) for beta in (10, 20, 30)]
     table = pd.DataFrame(rows, columns=["model", "trained_on", "beta", "seed", "value"])
     return pd.concat(
         [table.assign(measure=measure, part=part or "x") for measure, part in KEPT_CURVES.values()], ignore_index=True
     )
 
 
-def test_the_kept_curve_pairs_each_network_with_the_control_of_its_seed():
+def test_the_kept_curve_pairs_each_network_with_the_control_of_its_seed_and_participant():
     curve = kept_curve(_sweep(0.1))
     assert set(curve.trained_on) == {"sub-01", "sub-02", "mean"}
-    # kept before Control was trained once per seed: a row per participant
-    sweep = _sweep(0.1)
-    control = sweep[sweep.model == "control"]
-    each = [control.assign(trained_on=f"sub-0{i}", value=control.value + i - 1.5) for i in (1, 2)]
-    former = kept_curve(pd.concat([sweep[sweep.model != "control"], *each]))
-    pd.testing.assert_frame_equal(
-        former[former.beta > 0].reset_index(drop=True), curve[curve.beta > 0].reset_index(drop=True)
-    )
     of_control = curve[(curve.reference == "control") & (curve.curve == "accuracy")]
     np.testing.assert_allclose(of_control.value, 0.1 * of_control.beta)
     mean = of_control[of_control.trained_on == "mean"]
