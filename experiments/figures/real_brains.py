@@ -34,22 +34,17 @@ def plot_real_brains(table, loss, layer="mean", n_train=69):
 
 
 def plot_learning(table, layer="mean"):
-    """Aligned minus shuffled by the number of training images, with intervals: one panel per brain."""
+    """Aligned minus shuffled by the number of training images, similarity loss, with intervals: one panel per brain."""
     columns = ("loss", "roi", "n_train", "lower", "upper")
     rows = style.select(table, "plot_learning", columns, metric="difference", model="aligned", reference="shuffled")
-    rows = rows[(rows.layer == layer) & (rows.trained_on == "people")]
-    brains, losses = style.ordered(rows.roi, ()), style.ordered(rows.loss, ())
-    figure, axes = style.panel_grid(
-        len(brains), 3, 2.2, "Training images", "Aligned - shuffled", extra=0.6, sharey=True
-    )
-    looks = dict(zip(losses, (style.MODELS["control"], style.MODELS["realnet"]), strict=False))
-    looks = {loss: look._replace(label=f"{loss} loss") for loss, look in looks.items()}
+    rows = rows[(rows.layer == layer) & (rows.trained_on == "people") & (rows.loss == "similarity")]
+    brains, look = style.ordered(rows.roi, ()), style.MODELS["realnet"]
+    figure, axes = style.panel_grid(len(brains), 3, 2.2, "Training images", "Aligned - shuffled", sharey=True)
     for panel, brain in zip(axes, brains, strict=True):
-        for shift, (loss, look) in zip((-1, 1), looks.items(), strict=False):
-            found = rows[(rows.roi == brain) & (rows.loss == loss)].sort_values("n_train")
-            errors = [found.value - found.lower, found.upper - found.value]
-            panel.errorbar(found.n_train + shift, found.value, yerr=errors, capsize=3, **style.line_style(look))
+        found = rows[rows.roi == brain].sort_values("n_train")
+        errors = [found.value - found.lower, found.upper - found.value]
+        panel.errorbar(found.n_train, found.value, yerr=errors, capsize=3, **style.line_style(look))
         panel.axhline(0, **style.ZERO)
         panel.set_xticks(sorted(set(rows.n_train)))
         panel.set_title(brain, fontsize=10)
-    return style.legend_below(figure, style.keys(looks))
+    return figure

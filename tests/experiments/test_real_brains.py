@@ -149,9 +149,9 @@ def test_the_table_reads_as_text_and_figures(table):
     rows = rows[(rows.model == "aligned") & (rows.loss == "similarity") & (rows.subject != MEAN)]
     (line,) = [x for x in drawn.lines if x.get_label() == "aligned"]
     np.testing.assert_allclose(line.get_ydata(), rows.value.mean())
-    (bars, _) = plot_learning(table).axes[0].containers
+    (bars,) = plot_learning(table).axes[0].containers
     kept = table[
-        (table.metric == "difference") & (table.layer == "mean") & (table.roi == SAME) & (table.loss == "encoding")
+        (table.metric == "difference") & (table.layer == "mean") & (table.roi == SAME) & (table.loss == "similarity")
     ]
     kept = kept[(kept.model == "aligned") & (kept.reference == "shuffled") & (kept.trained_on == "people")]
     np.testing.assert_allclose(bars.lines[0].get_ydata().astype(float), kept.sort_values("n_train").value)
