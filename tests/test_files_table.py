@@ -37,8 +37,8 @@ def test_names_select_datasets_groups_files_and_patterns():
     assert [len(fetch.select([name])) for name in ("shen2019-C-vc", "sub-01_*", "Subject3.h5")] == [6, 11, 1]
     assert not any("fmriprep" in file.file or "_v2" in file.file for file in fetch.select(["shen2019"]))
     public = fetch.select(["public"])
-    assert {file.dataset for file in public} == {"shen2019", "horikawa2017", "things_eeg2", "things_dimensions",
-                                                 "objects92", "cornet_s", "realnet_weights"}  # fmt: skip
+    read = {"shen2019", "horikawa2017", "things_eeg2", "things_dimensions", "cornet_s", "realnet_weights"}
+    assert {file.dataset for file in public} == read
     assert not any("Training" in file.file or "training" in file.file for file in public)
     with pytest.raises(InvalidInput, match=r"shen2020: expected .*public, .*horikawa2017"):
         fetch.select(["shen2020"])
