@@ -31,6 +31,8 @@ CHOICES = {
     "only-it": ("layers of the encoder", {"training": {"layers": ("IT",)}}),
     "hidden-32": ("width of the encoder", {"training": {"n_hidden": 32}}),
     "hidden-512": ("width of the encoder", {"training": {"n_hidden": 512}}),
+    "similarity": ("loss", {"training": {"loss": "similarity"}}),
+    "both": ("loss", {"training": {"loss": "both"}}),
     "epochs-30": ("epochs", {"training": {"epochs": 30}}),
     "released": (
         "all that the released notebook does",
