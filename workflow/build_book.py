@@ -15,6 +15,7 @@ import yaml
 
 from realnet.errors import InvalidInput, MissingInput, RealnetError
 from realnet.settings import REPOSITORY, Settings, Study, load_study, project_root
+from workflow.explorer import write_explorer
 from workflow.run import run_study
 
 
@@ -42,6 +43,7 @@ def build_book(study, repository=REPOSITORY):
     source, build = repository / "book", repository / "_build"
     toc = table_of_contents(source, study)
     collect_chapters(source, toc, study)
+    write_explorer(study, source)
     (source / "_settings.md").write_text("\n".join(settings_table(Study)) + "\n", encoding="utf-8")
     config = yaml.safe_load((repository / "_config.yml").read_text(encoding="utf-8"))
     if not study.simulated:
