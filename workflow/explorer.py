@@ -171,7 +171,7 @@ def _static_figure(path, label, data):
     """Draw the first two RDMs of a set of images; returns a sentence (str) that describes the figure."""
     (model, first), (brain, second) = data["models"][0], data["brains"][0]
     names = ", ".join(model), ", ".join(brain[:3])
-    titles = [name.replace(", ", ",\n", 1) for name in names]
+    titles = [f"{labels[0]}\n{', '.join(labels[1:3])}" for labels in (model, brain)]
     figure = plot_rdms(rank([first, second]), titles, label, "rank of the pair")
     figure.savefig(path, dpi=100)
     plt.close(figure)

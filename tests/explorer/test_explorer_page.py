@@ -9,7 +9,6 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from PIL import Image
 from scipy.stats import rankdata, spearmanr
 from small_study import N, brain, models, patterns, read
 
@@ -178,6 +177,17 @@ def test_the_page_works_from_disk_without_errors_or_requests_outside_and_names_w
     unnamed = page.ask("[...document.querySelectorAll('canvas, select, button, [role=img]')]"
                        ".filter(e => !e.ariaLabel && !(e.labels && e.labels.length)).length")  # fmt: skip
     assert unnamed == 0 and page.ask("document.querySelectorAll('[aria-live=polite]').length") == 2
-    text = (root / "book" / "_explorer.md").read_text(encoding="utf-8")
-    assert re.search(r'<noscript>.*static\.png" alt="Natural images: RDM of CORnet', text, re.DOTALL)
-    assert Image.open(root / "book" / "_extra" / "explorer" / "static.png").size[0] > 500
+
+
+def test_a_figure_with_its_description_stands_in_where_scripts_are_off(opened, study):
+    page = opened(1280)
+    page.browser.call("Emulation.setScriptExecutionDisabled", value=True)
+    try:
+        page.browser.call("Page.reload")
+        page.wait("document.querySelector('noscript img') && document.querySelector('noscript img').complete")
+        shown = page.ask("[document.images.length, document.images[0].naturalWidth, document.images[0].alt]")
+    finally:
+        page.browser.call("Emulation.setScriptExecutionDisabled", value=False)
+    rho = spearmanr(models(study, "natural")[0], brain(study, FIRST, "natural")).statistic
+    description = "Natural images: RDM of CORnet, V1 beside that of Shen 2019, sub-01, V1; Spearman's rho"
+    assert shown[0] == 1 and shown[1] > 500 and shown[2] == f"{description} {rho:.3f}."
