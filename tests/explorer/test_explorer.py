@@ -134,14 +134,17 @@ def test_the_correlations_of_the_demo_are_those_of_its_tables():
     if not (study.results / "tables" / "eeg.csv").is_file() or not study.prepared.is_dir():
         pytest.skip("the demo has not run: make study STUDY=demo")
     kinds = {style.label: kind for kind, style in explorer.MODELS.items()}
-    for name in study.stimulus_sets:
-        data = explorer.study_set(study, name)
+    for name in (*study.stimulus_sets, "objects92"):
+        data = (explorer.objects92_set if name == "objects92" else explorer.study_set)(study, name)
         rho = explorer.contents(data["stimuli"], data["models"], data["brains"], data["sorts"])["rho"]
         for j, ((dataset, subject, place, file), _) in enumerate(data["brains"]):
             if not file:
                 continue
             table = load_table(study, file).fillna({"trained_on": ""})
-            where = table.time.sub(float(place[:-3]) / 1000).abs() < 1e-6 if file == "eeg" else table.roi == place
+            where = table.roi.fillna("").str.split(",").str[0] == place  # "IT, 4 people"
+            if file == "eeg":
+                where = table.time.sub(float(place[:-3]) / 1000).abs() < 1e-6
+            subject = "mIT" if subject == "mean of two" else subject
             where &= (table.metric == "rho") & (table.subject == subject) & (table.stimulus_set == name)
             found = table[where].set_index(["model", "trained_on", "layer"]).value
             for i, ((network, layer), _) in enumerate(data["models"]):
