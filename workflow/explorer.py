@@ -57,6 +57,8 @@ def write_explorer(study, source):
         sprite(data.pop("images")).save(folder / f"{name}.jpg", quality=QUALITY)
         content = json.dumps({"name": name} | contents(**data), separators=(",", ":"))
         (folder / f"{name}.js").write_text(f"explorerSet({content});\n", encoding="utf-8")
+    if not study.simulated:
+        included.append("- The page contains small copies of these images: see their licences before you publish this book")
     page = NOTHING
     if shown:
         parts = {"sets": html.escape(json.dumps(shown)), "alt": html.escape(alt), "included": "\n".join(included)}
