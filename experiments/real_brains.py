@@ -127,15 +127,15 @@ def brains_for(objects, person):
 
 
 def planned(people, seeds, folds):
-    """Every network: all seeds with 69 images; with the first seed also the mean of the people, and fewer images for
-    the similarity loss."""
+    """Every network: the similarity loss with all seeds; with the first seed also the encoding loss, the mean of the
+    people, and the similarity loss with fewer images."""
     runs = [Run("pretrained", fold=fold) for fold in folds]
     for fold in folds:
         for seed in seeds:
             for n in N_TRAIN if seed == SEEDS[0] else N_TRAIN[-1:]:
                 runs.append(Run("control", n_train=n, fold=fold, seed=seed))
-                teachers = [*people, MEAN] if seed == SEEDS[0] and n == N_TRAIN[-1] else people
-                losses = BETAS if n == N_TRAIN[-1] else ["similarity"]
+                most = seed == SEEDS[0] and n == N_TRAIN[-1]
+                teachers, losses = ([*people, MEAN], BETAS) if most else (people, ["similarity"])
                 about = [(model, loss, p) for p in teachers for loss in losses for model in ("aligned", "shuffled")]
                 runs += [Run(*which, n, fold, seed) for which in about]
     return runs
@@ -190,7 +190,7 @@ def difference_rows(found, objects, people, seeds, folds, n_bootstraps=1000):
     plans = [(p, n, s) for n in N_TRAIN for p, s in ((people, seeds), ([MEAN], seeds[:1]))]
     for loss in BETAS:
         for teachers, n, used in plans:
-            used = used if n == N_TRAIN[-1] else used[:1]
+            used = used if n == N_TRAIN[-1] and loss == "similarity" else used[:1]
             wanted = {
                 model: _grid(model, loss, teachers, n, folds, used)
                 for model in ("pretrained", "control", "aligned", "shuffled")
