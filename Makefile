@@ -102,6 +102,6 @@ headline: $(READY)  ## copy the headline figure of the demo into the README
 	@cp results/demo/figures/headline.png book/_static/headline.png
 
 clean: ## remove the book and everything the demo made; other studies, your data and .venv stay
-	@rm -rf _build book/notebooks book/index.ipynb book/_settings.md results/demo results/appendix data/prepared/demo data/raw/simulated
+	@rm -rf _build book/notebooks book/index.ipynb book/_settings.md book/_about.md results/demo results/appendix data/prepared/demo data/raw/simulated
 	@rm -rf .pytest_cache .ruff_cache .hypothesis
 	@find realnet simulation workflow experiments tests -name __pycache__ -type d -prune -exec rm -rf {} +
