@@ -52,7 +52,7 @@ def test_the_build_table_names_version_commits_duration_and_machine(study):
     assert rows["version"] in (REPOSITORY / "pyproject.toml").read_text() and rows["version"].count(".") == 2
     assert rows["commit"] == f"`{commit()}` (this book); `abc1234` (results)"
     assert rows["notebooks executed"].startswith("2026-01-02 03:04 to")
-    assert rows["duration"].startswith("2 minutes: sum over the 2 executed notebooks")
+    assert rows["duration"].startswith("2 min: sum over the 2 executed notebooks")
     assert about.processor() in rows["machine"] and "cores" in rows["machine"]
 
 

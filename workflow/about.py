@@ -9,6 +9,7 @@ from datetime import UTC, datetime
 from functools import cache
 from importlib.metadata import version
 
+import psutil
 import yaml
 
 from realnet.io import commit
@@ -92,7 +93,7 @@ def build_table(study):
     times = sorted(about[key][:16].replace("T", " ") for about in ran.values() for key in ("start_time", "end_time")
                    if about.get(key))  # fmt: skip
     minutes = sum(about["duration"] for about in ran.values()) / 60
-    memory = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES") / 2**30
+    memory = psutil.virtual_memory().total / 2**30
     address = repository_address()
     rows = {
         "study": f"`{study.name}`: {study.description}",
@@ -100,7 +101,7 @@ def build_table(study):
         "commit": f"`{commit()}` (this book); " + (", ".join(f"`{one}`" for one in commits) or "none") + " (results)",
         "book built": f"{datetime.now(UTC):%Y-%m-%d %H:%M} UTC",
         "notebooks executed": f"{times[0]} to {times[-1]} UTC" if times else "unknown",
-        "duration": f"{minutes:.0f} minutes: sum over the {len(ran)} executed notebooks of this study, one of them for"
+        "duration": f"{minutes:.0f} min: sum over the {len(ran)} executed notebooks of this study, one of them for"
         " each network. Several run at a time, so the study took less; the appendix is not counted",
         "machine": f"{processor()}, {os.cpu_count()} cores, {memory:.0f} GiB of memory, {platform.system()}"
         f" {platform.machine()}, Python {platform.python_version()}, torch {version('torch')} (where this book was"
