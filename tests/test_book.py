@@ -20,8 +20,10 @@ sys.path.insert(0, str(Path(__file__).parent))
 from browser import Browser, find_chromium
 
 from realnet.errors import InvalidInput, MissingInput
+from realnet.io import commit
 from realnet.settings import load_study, project_root
-from workflow.build_book import build_book, durations
+from workflow.about import citation, durations
+from workflow.build_book import build_book
 
 pytestmark = pytest.mark.study
 
@@ -152,6 +154,12 @@ def test_every_formula_is_set(seen):
 
 def test_every_page_says_that_the_participants_are_simulated(seen):
     assert [page for page, look in seen.items() if "participants in this book are simulated" not in look["text"]] == []
+
+
+def test_every_page_says_which_version_it_is_and_how_to_run_it(seen):
+    said = f"realnet {citation()['version']}, commit {commit()}, MIT licence."
+    assert [page for page, look in seen.items() if said not in look["text"] or "make lab" not in look["text"]] == []
+    assert "How to cite" in seen["index.html", DESK]["text"] and "How to cite" in seen["about.html", DESK]["text"]
 
 
 def test_no_page_is_wider_than_a_phone(seen):
