@@ -53,9 +53,11 @@ def with_a_figure(source, target):
     png = io.BytesIO()
     figure.savefig(png, format="png")
     plt.close(figure)
-    cell = [cell for cell in notebook.cells if cell.cell_type == "code"][-1]
-    cell.execution_count = 1
-    cell.outputs = [nbformat.v4.new_output("display_data", {"image/png": base64.b64encode(png.getvalue()).decode()})]
+    shown = {"image/png": base64.b64encode(png.getvalue()).decode()}
+    for cell in [cell for cell in notebook.cells if cell.cell_type == "code"][-2:]:
+        if "in-short" in cell.metadata.get("tags", []):
+            shown = {"text/markdown": "The answer.", "text/plain": ""}
+        cell.outputs, cell.execution_count = [nbformat.v4.new_output("display_data", shown)], 1
     notebook.metadata["papermill"] = {"duration": 2.5}
     target.parent.mkdir(parents=True, exist_ok=True)
     nbformat.write(notebook, target)
@@ -128,6 +130,12 @@ def test_every_module_has_its_documentation_in_the_book(html):
     modules = (path.relative_to(REPOSITORY).with_suffix("") for path in (REPOSITORY / "realnet").rglob("*.py"))
     names = [".".join(path.parts) for path in modules if path.name != "__init__"]
     assert len(names) > 30 and [name for name in names if f'id="module-{name}"' not in text] == []
+
+
+def test_every_chapter_begins_with_its_answer(html):
+    for name in set(chapters()) - {"index"}:
+        text = (html / "notebooks" / f"{name}.html").read_text(encoding="utf-8")
+        assert 0 < text.find("In short") < text.find('<div class="cell '), name
 
 
 def test_no_page_has_an_error_on_its_console(seen):

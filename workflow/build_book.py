@@ -115,6 +115,12 @@ def collect_chapters(source, toc, study):
         hidden = {"parameters", "injected-parameters"} if file == toc["root"] else {"parameters"}
         if any("injected-parameters" in cell["metadata"].get("tags", []) for cell in notebook["cells"]):
             notebook["cells"] = [c for c in notebook["cells"] if not hidden & set(c["metadata"].get("tags", []))]
+        answer = next((c for c in notebook["cells"] if "in-short" in c["metadata"].get("tags", [])), None)
+        if answer:  # the last cell of a chapter calculates what stands first on its page
+            notebook["cells"].remove(answer)
+            said = "".join(answer["outputs"][-1]["data"]["text/markdown"])
+            box = f":::{{admonition}} In short\n:class: tip\n{said}\n:::"
+            notebook["cells"].insert(1, {"cell_type": "markdown", "id": "in-short", "metadata": {}, "source": box})
         if file == toc["root"]:
             cite = f"{citation_box()}\n\n[About this book](about.md): commit, date, machine and duration of this run."
             notebook["cells"].append({"cell_type": "markdown", "id": "cite", "metadata": {}, "source": cite})
