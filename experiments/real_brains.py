@@ -257,18 +257,14 @@ def main():
     os.makedirs(given.folder, exist_ok=True)
     torch.set_num_threads(1)
     objects = objects92.load(os.environ.get("REALNET_DATA", "data/raw/objects92"))
-    settings, people, seeds, folds = (
-        StageTraining(epochs=given.epochs),
-        given.people,
-        tuple(given.seeds),
-        list(given.folds),
-    )
+    settings, people = StageTraining(epochs=given.epochs), given.people
+    seeds, folds = tuple(given.seeds), list(given.folds)
     found = train_all(planned(people, seeds, folds), objects, given.folder, settings)
     rows = similarity_rows(found, objects) + difference_rows(found, objects, people, seeds, folds)
-    table, complete = pd.DataFrame(rows), (seeds, folds, len(people), given.epochs) == (SEEDS, [0, 1, 2, 3], 4, 10)
-    if complete:
-        about = {"training": settings.model_dump(mode="json"), "betas": BETAS, "seeds": seeds, "n_train": N_TRAIN,
-                 "people": people, "15 people of Algonauts": "human_rdms" in objects}  # fmt: skip
+    table = pd.DataFrame(rows)
+    if (seeds, len(people), given.epochs) == (SEEDS, 4, 10):
+        about = {"training": settings.model_dump(mode="json"), "betas": BETAS, "seeds": seeds, "folds": folds,
+                 "n_train": N_TRAIN, "people": people, "15 people of Algonauts": "human_rdms" in objects}  # fmt: skip
         keep("real_brains", table, about, sum(float(seconds) for *_, seconds in found.values()))
     else:
         print(f"{len(found)} networks, {len(table)} rows; not kept, as this is not the whole experiment")
