@@ -65,7 +65,7 @@ def notebook(request):
 def test_the_module_stays_small():
     # 5,926 lines of one small house, and what inference over seeds and images, the baselines and real people added
     assert lines_of(MODULES) <= 6480 and len(MODULES) <= 45
-    assert lines_of(path for path in committed() if path.suffix == ".py") <= 23_340  # 20,000, and the tests of these
+    assert lines_of(path for path in committed() if path.suffix == ".py") <= 23_345  # 20,000, and the tests of these
     assert [path.name for path in committed() if path.suffix == ".py" and lines_of([path]) > 330] == []
 
 
