@@ -2,11 +2,12 @@
 SHELL := /bin/bash
 .SHELLFLAGS := -eu -o pipefail -c
 .DEFAULT_GOAL := help
-.PHONY: help setup book study plan test quick lab lint benchmarks full-size ablation calibration determinism interruptions scale brain-score headline clean
+.PHONY: help setup book study plan test quick lab serve lint benchmarks full-size ablation calibration determinism interruptions scale brain-score headline clean
 
 STUDY ?= demo
 PROFILE ?= default
 CORES ?= all
+PORT ?= 8000
 
 PYTHON := .venv/bin/python
 READY := .venv/.ready
@@ -17,7 +18,7 @@ export PATH := $(CURDIR)/.venv/bin:$(PATH)
 
 help:  ## list the targets
 	@grep -E '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## (.*)/  make \1 \2/' | awk '{printf "  make %-13s", $$2; $$1=$$2=""; print $$0}'
-	@echo "  STUDY=$(STUDY) PROFILE=$(PROFILE) CORES=$(CORES) (set them on the command line: make study STUDY=paper)"
+	@echo "  STUDY=$(STUDY) PROFILE=$(PROFILE) CORES=$(CORES) PORT=$(PORT) (set them on the command line: make study STUDY=paper)"
 
 # The stamp is written last: it is older than pyproject.toml when the pins have changed.
 $(READY): pyproject.toml
@@ -49,10 +50,17 @@ quick: $(READY)  ## run the tests that need no whole study
 lab: $(READY)  ## open JupyterLab on the notebooks
 	@jupyter lab notebooks
 
-lint: $(READY)  ## check style, and that notebooks are committed without outputs
+serve: $(READY)  ## show the built book at http://localhost:8000 (PORT=8000)
+	@[ -f _build/html/index.html ] || { echo "error: there is no book in _build/html: make book builds it" >&2; exit 1; }
+	@echo "read it: http://localhost:$(PORT) (Ctrl-C stops)"
+	@$(PYTHON) -m http.server $(PORT) --bind 127.0.0.1 --directory _build/html
+
+# actionlint has no wheel: its package downloads a program from GitHub, so it is used where it is installed
+lint: $(READY)  ## check style, workflow files, and that notebooks are committed without outputs
 	@ruff check .
 	@ruff format --check .
 	@nbstripout --keep-id --verify notebooks/*.ipynb notebooks/appendix/*.ipynb
+	@if command -v actionlint >/dev/null; then actionlint; else echo "actionlint is not installed: only tests/test_published.py checks .github/workflows"; fi
 
 benchmarks: $(READY)  ## time our calculations against those of other packages
 	@$(PYTHON) -m experiments.benchmarks all
@@ -94,6 +102,6 @@ headline: $(READY)  ## copy the headline figure of the demo into the README
 	@cp results/demo/figures/headline.png book/_static/headline.png
 
 clean: ## remove the book and everything the demo made; other studies, your data and .venv stay
-	@rm -rf _build book/notebooks book/index.ipynb book/_settings.md book/_explorer.md book/_extra results/demo results/appendix data/prepared/demo data/raw/simulated
+	@rm -rf _build book/notebooks book/index.ipynb book/_settings.md book/_about.md book/_explorer.md book/_extra results/demo results/appendix data/prepared/demo data/raw/simulated
 	@rm -rf .pytest_cache .ruff_cache .hypothesis
 	@find realnet simulation workflow experiments tests -name __pycache__ -type d -prune -exec rm -rf {} +

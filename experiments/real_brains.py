@@ -127,15 +127,15 @@ def brains_for(objects, person):
 
 
 def planned(people, seeds, folds):
-    """Every network: all seeds with 69 images; with the first seed also the mean of the people, and fewer images for
-    the similarity loss."""
+    """Every network: the similarity loss with all seeds; with the first seed also the encoding loss, the mean of the
+    people, and the similarity loss with fewer images."""
     runs = [Run("pretrained", fold=fold) for fold in folds]
     for fold in folds:
         for seed in seeds:
             for n in N_TRAIN if seed == SEEDS[0] else N_TRAIN[-1:]:
                 runs.append(Run("control", n_train=n, fold=fold, seed=seed))
-                teachers = [*people, MEAN] if seed == SEEDS[0] and n == N_TRAIN[-1] else people
-                losses = BETAS if n == N_TRAIN[-1] else ["similarity"]
+                most = seed == SEEDS[0] and n == N_TRAIN[-1]
+                teachers, losses = ([*people, MEAN], BETAS) if most else (people, ["similarity"])
                 about = [(model, loss, p) for p in teachers for loss in losses for model in ("aligned", "shuffled")]
                 runs += [Run(*which, n, fold, seed) for which in about]
     return runs
@@ -190,7 +190,7 @@ def difference_rows(found, objects, people, seeds, folds, n_bootstraps=1000):
     plans = [(p, n, s) for n in N_TRAIN for p, s in ((people, seeds), ([MEAN], seeds[:1]))]
     for loss in BETAS:
         for teachers, n, used in plans:
-            used = used if n == N_TRAIN[-1] else used[:1]
+            used = used if n == N_TRAIN[-1] and loss == "similarity" else used[:1]
             wanted = {
                 model: _grid(model, loss, teachers, n, folds, used)
                 for model in ("pretrained", "control", "aligned", "shuffled")
@@ -257,18 +257,14 @@ def main():
     os.makedirs(given.folder, exist_ok=True)
     torch.set_num_threads(1)
     objects = objects92.load(os.environ.get("REALNET_DATA", "data/raw/objects92"))
-    settings, people, seeds, folds = (
-        StageTraining(epochs=given.epochs),
-        given.people,
-        tuple(given.seeds),
-        list(given.folds),
-    )
+    settings, people = StageTraining(epochs=given.epochs), given.people
+    seeds, folds = tuple(given.seeds), list(given.folds)
     found = train_all(planned(people, seeds, folds), objects, given.folder, settings)
     rows = similarity_rows(found, objects) + difference_rows(found, objects, people, seeds, folds)
-    table, complete = pd.DataFrame(rows), (seeds, folds, len(people), given.epochs) == (SEEDS, [0, 1, 2, 3], 4, 10)
-    if complete:
-        about = {"training": settings.model_dump(mode="json"), "betas": BETAS, "seeds": seeds, "n_train": N_TRAIN,
-                 "people": people, "15 people of Algonauts": "human_rdms" in objects}  # fmt: skip
+    table = pd.DataFrame(rows)
+    if (seeds, len(people), given.epochs) == (SEEDS, 4, 10):
+        about = {"training": settings.model_dump(mode="json"), "betas": BETAS, "seeds": seeds, "folds": folds,
+                 "n_train": N_TRAIN, "people": people, "15 people of Algonauts": "human_rdms" in objects}  # fmt: skip
         keep("real_brains", table, about, sum(float(seconds) for *_, seconds in found.values()))
     else:
         print(f"{len(found)} networks, {len(table)} rows; not kept, as this is not the whole experiment")

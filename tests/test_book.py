@@ -20,8 +20,10 @@ sys.path.insert(0, str(Path(__file__).parent))
 from browser import Browser, find_chromium
 
 from realnet.errors import InvalidInput, MissingInput
+from realnet.io import commit
 from realnet.settings import load_study, project_root
-from workflow.build_book import build_book, durations
+from workflow.about import citation, durations
+from workflow.build_book import build_book
 
 pytestmark = pytest.mark.study
 
@@ -51,9 +53,11 @@ def with_a_figure(source, target):
     png = io.BytesIO()
     figure.savefig(png, format="png")
     plt.close(figure)
-    cell = [cell for cell in notebook.cells if cell.cell_type == "code"][-1]
-    cell.execution_count = 1
-    cell.outputs = [nbformat.v4.new_output("display_data", {"image/png": base64.b64encode(png.getvalue()).decode()})]
+    shown = {"image/png": base64.b64encode(png.getvalue()).decode()}
+    for cell in [cell for cell in notebook.cells if cell.cell_type == "code"][-2:]:
+        if "in-short" in cell.metadata.get("tags", []):
+            shown = {"text/markdown": "The answer.", "text/plain": ""}
+        cell.outputs, cell.execution_count = [nbformat.v4.new_output("display_data", shown)], 1
     notebook.metadata["papermill"] = {"duration": 2.5}
     target.parent.mkdir(parents=True, exist_ok=True)
     nbformat.write(notebook, target)
@@ -128,6 +132,12 @@ def test_every_module_has_its_documentation_in_the_book(html):
     assert len(names) > 30 and [name for name in names if f'id="module-{name}"' not in text] == []
 
 
+def test_every_chapter_begins_with_its_answer(html):
+    for name in set(chapters()) - {"index"}:
+        text = (html / "notebooks" / f"{name}.html").read_text(encoding="utf-8")
+        assert 0 < text.find("In short") < text.find('<div class="cell '), name
+
+
 def test_no_page_has_an_error_on_its_console(seen):
     assert seen and {page: look["errors"] for page, look in seen.items() if look["errors"]} == {}
 
@@ -152,6 +162,12 @@ def test_every_formula_is_set(seen):
 
 def test_every_page_says_that_the_participants_are_simulated(seen):
     assert [page for page, look in seen.items() if "participants in this book are simulated" not in look["text"]] == []
+
+
+def test_every_page_says_which_version_it_is_and_how_to_run_it(seen):
+    said = f"realnet {citation()['version']}, commit {commit()}, MIT licence."
+    assert [page for page, look in seen.items() if said not in look["text"] or "make lab" not in look["text"]] == []
+    assert "How to cite" in seen["index.html", DESK]["text"] and "How to cite" in seen["about.html", DESK]["text"]
 
 
 def test_no_page_is_wider_than_a_phone(seen):

@@ -81,6 +81,8 @@ def test_every_notebook_runs_and_shows_something(study, chapter):
     pictures = any("image/png" in output.get("data", {}) for output in shown)
     if chapter != "13_paper_beside_ours":  # a table
         assert pictures
+    if chapter != "index":  # the last cell answers in short
+        assert code[-1].metadata.tags == ["in-short"] and "Keep in mind" in code[-1].outputs[-1].data["text/markdown"]
     # a warning in the book would be a reader's question
     noise = [o.text for o in shown if o.get("name") == "stderr" and "Warning" in o.text]
     assert not noise

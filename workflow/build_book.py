@@ -15,6 +15,7 @@ import yaml
 
 from realnet.errors import InvalidInput, MissingInput, RealnetError
 from realnet.settings import REPOSITORY, Settings, Study, load_study, project_root
+from workflow.about import build_table, citation_box, durations, footer, repository_address
 from workflow.explorer import write_explorer
 from workflow.run import run_study
 
@@ -45,7 +46,12 @@ def build_book(study, repository=REPOSITORY):
     collect_chapters(source, toc, study)
     write_explorer(study, source)
     (source / "_settings.md").write_text("\n".join(settings_table(Study)) + "\n", encoding="utf-8")
+    (source / "_about.md").write_text(f"{citation_box()}\n\n{build_table(study)}\n", encoding="utf-8")
     config = yaml.safe_load((repository / "_config.yml").read_text(encoding="utf-8"))
+    config["html"]["extra_footer"] = footer()
+    if repository_address():
+        config["repository"] = {"url": repository_address()}
+        config["html"] |= {"use_repository_button": True, "use_issues_button": True}
     if not study.simulated:
         config["html"].pop("announcement")
     if set(study.left_out) - {"00_simulated_data"}:  # the written pages link to all chapters
@@ -111,6 +117,15 @@ def collect_chapters(source, toc, study):
         hidden = {"parameters", "injected-parameters"} if file == toc["root"] else {"parameters"}
         if any("injected-parameters" in cell["metadata"].get("tags", []) for cell in notebook["cells"]):
             notebook["cells"] = [c for c in notebook["cells"] if not hidden & set(c["metadata"].get("tags", []))]
+        answer = next((c for c in notebook["cells"] if "in-short" in c["metadata"].get("tags", [])), None)
+        if answer:  # the last cell of a chapter calculates what stands first on its page
+            notebook["cells"].remove(answer)
+            said = "".join(answer["outputs"][-1]["data"]["text/markdown"])
+            box = f":::{{admonition}} In short\n:class: tip\n{said}\n:::"
+            notebook["cells"].insert(1, {"cell_type": "markdown", "id": "in-short", "metadata": {}, "source": box})
+        if file == toc["root"]:
+            cite = f"{citation_box()}\n\n[About this book](about.md): commit, date, machine and duration of this run."
+            notebook["cells"].append({"cell_type": "markdown", "id": "cite", "metadata": {}, "source": cite})
         (source / file).parent.mkdir(parents=True, exist_ok=True)
         (source / f"{file}.ipynb").write_text(json.dumps(notebook), encoding="utf-8")
 
@@ -135,15 +150,6 @@ def settings_table(model, prefix=""):
             default = "required" if field.is_required() else f"`{field.default}`"
             rows.append(f"| `{prefix}{name}` | {default} | {field.description or ''} |")
     return rows
-
-
-def durations(study):
-    """Seconds that each executed notebook of a study took: dict name -> float, slowest first."""
-    folder, seconds = study.results / "notebooks", {}
-    for path in folder.rglob("*.ipynb"):
-        about = json.loads(path.read_text(encoding="utf-8"))["metadata"]["papermill"]
-        seconds[str(path.relative_to(folder).with_suffix(""))] = about["duration"]
-    return dict(sorted(seconds.items(), key=lambda item: -item[1]))
 
 
 def main(arguments=None):

@@ -58,7 +58,7 @@ def write_explorer(study, source):
         content = json.dumps({"name": name} | contents(**data), separators=(",", ":"))
         (folder / f"{name}.js").write_text(f"explorerSet({content});\n", encoding="utf-8")
     if not study.simulated:
-        included.append("- The page contains small copies of these images: see their licences before you publish this book")
+        included.append("- This page has small copies of the images: see their licences before you publish the book")
     page = NOTHING
     if shown:
         parts = {"sets": html.escape(json.dumps(shown)), "alt": html.escape(alt), "included": "\n".join(included)}

@@ -9,6 +9,7 @@ from threadpoolctl import threadpool_info
 
 from experiments.benchmarks import THREADS
 from realnet.io import commit
+from workflow.about import processor
 
 PACKAGES = ("numpy", "scipy", "scikit-learn", "numba", "torch", "neurora", "rsatoolbox", "pingouin", "torchmetrics")
 
@@ -38,18 +39,10 @@ def row(work, peer, peer_seconds, our_seconds, agreement, must=None, note="", ai
 
 def machine():
     """What the times were taken on."""
-    return {"processor": _processor(), "cores": os.cpu_count(),
+    return {"processor": processor(), "cores": os.cpu_count(),
             "memory_gib": round(os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES") / 2**30, 1),
             "threads": THREADS,
             "blas": sorted({f"{p['internal_api']} {p.get('architecture', '')}".strip() for p in threadpool_info()}),
             "commit": commit(), "load_before": round(os.getloadavg()[0], 2),
             "system": f"{platform.system()} {platform.machine()}", "python": platform.python_version(),
             "packages": {name: version(name) for name in PACKAGES}}  # fmt: skip
-
-
-def _processor():
-    try:
-        with open("/proc/cpuinfo") as lines:
-            return next(line.split(":", 1)[1].strip() for line in lines if line.startswith("model name"))
-    except (OSError, StopIteration):
-        return platform.processor()

@@ -1,18 +1,6 @@
 """Chapter 10b: what the kept experiment with real people found, and how it reads."""
 
-from experiments.tables.kept import load_kept, made_by
-from realnet.errors import MissingInput
-
 KINDS = ("pretrained", "control", "aligned", "shuffled")
-
-
-def load_real_brains():
-    """The kept table (DataFrame) and a sentence on its origin; None and what to run where there is none."""
-    try:
-        kept, about = load_kept("real_brains")
-    except MissingInput:
-        return None, "The long experiment has not been run yet: `python -m experiments.real_brains` keeps its table."
-    return kept, made_by(about)
 
 
 def effects(table, layer="mean", n_train=69, trained_on="people"):

@@ -1,4 +1,4 @@
-"""The landing page: the findings of a study in one table, beside the planted truth if the data are simulated."""
+"""The landing page: the findings of a study in one table; and the sentences with which chapters answer in short."""
 
 import pandas as pd
 
@@ -113,3 +113,26 @@ def readable(summary, truth=None):
         planted["dimensions"] = " and ".join(truth["dimensions"].query("beyond_categories").dimension) or "none"
         table["planted"] = [planted[question.split(",")[0]] for question in table.index]
     return table.rename(index=wording).rename_axis("question")
+
+
+def differences(rows):
+    """ReAlnet minus each reference with its interval, in words: ``+0.044 [+0.008, +0.080] minus CORnet; ...``.
+
+    ``rows``: columns ``reference value lower upper n_seeds``, one row per reference.
+    """
+    parts = [
+        f"{row.value:+.3f} [{row.lower:+.3f}, {row.upper:+.3f}] {COLUMNS[row.reference]}" for row in rows.itertuples()
+    ]
+    return "; ".join(parts) + (" (of one training)" if (rows.n_seeds == 1).any() else "")
+
+
+def verdict(rows):
+    """Whether ReAlnet is above every reference by its interval, and :func:`differences`."""
+    clear = rows.lower > 0
+    answer = "Not shown" if not clear.any() else "Yes" if clear.all() else "In part"
+    return f"{answer}: {differences(rows)}"
+
+
+def in_short(answer, look_at, mind):
+    """The answer of a chapter as Markdown, with what to look at and what to keep in mind; first in the book's page."""
+    return f"{answer}\n\nLook at: {look_at}.\n\nKeep in mind: {mind}."

@@ -9,7 +9,7 @@ from scipy.stats import rankdata, spearmanr
 from realnet.analyses.dimensions import beside_truth, dimension_table, top_dimensions
 from realnet.analyses.eeg import eeg_table
 from realnet.analyses.fmri import fmri_table
-from realnet.analyses.summary import readable, summary_table
+from realnet.analyses.summary import readable, summary_table, verdict
 from realnet.io import load_model_rdms, load_prepared, save_table
 from realnet.similarity import partial_spearman
 from realnet.statistics import bootstrap_partial_spearman, bootstrap_similarities, cluster_test, generalise
@@ -175,3 +175,12 @@ def test_the_change_of_each_dimension_is_beside_what_was_planted(dimensions):
     assert list(table.loc[list("abcdef")].weight) == list(range(6)) and table.loc["a"].beyond_categories
     found = dimensions.query("metric == 'difference' and model == 'realnet' and reference == 'control'")
     np.testing.assert_allclose(table["change against control"], found.value.sort_values(ascending=False))
+
+
+def test_a_chapter_says_yes_only_where_every_interval_lies_above_zero():
+    rows = pd.DataFrame({"reference": ["cornet", "control"], "value": [0.044, 0.02], "lower": [0.008, 0.001],
+                         "upper": [0.08, 0.04], "n_seeds": [3, 3]})  # fmt: skip
+    assert verdict(rows) == "Yes: +0.044 [+0.008, +0.080] minus CORnet; +0.020 [+0.001, +0.040] minus Control"
+    assert verdict(rows.assign(lower=[0.008, -0.001])).startswith("In part: ")
+    assert verdict(rows.assign(lower=-0.1)).startswith("Not shown: ") and verdict(rows[:0]).startswith("Not shown")
+    assert verdict(rows.assign(n_seeds=1)).endswith("minus Control (of one training)")
