@@ -117,6 +117,8 @@ def collect_chapters(source, toc, study):
         hidden = {"parameters", "injected-parameters"} if file == toc["root"] else {"parameters"}
         if any("injected-parameters" in cell["metadata"].get("tags", []) for cell in notebook["cells"]):
             notebook["cells"] = [c for c in notebook["cells"] if not hidden & set(c["metadata"].get("tags", []))]
+        for cell in [cell for cell in notebook["cells"] if cell["cell_type"] == "code"]:
+            cell["metadata"].setdefault("tags", []).append("hide-input")  # folded; the reader opens it with a click
         answer = next((c for c in notebook["cells"] if "in-short" in c["metadata"].get("tags", [])), None)
         if answer:  # the last cell of a chapter calculates what stands first on its page
             notebook["cells"].remove(answer)
