@@ -55,21 +55,15 @@ def durations(study):
 def _executions(study):
     """What papermill noted in each executed notebook of a study: dict name -> dict."""
     folder = study.results / "notebooks"
-    return {
-        str(path.relative_to(folder).with_suffix("")): json.loads(path.read_text(encoding="utf-8"))["metadata"][
-            "papermill"
-        ]
-        for path in folder.rglob("*.ipynb")
-    }
+    read = {path: json.loads(path.read_text(encoding="utf-8")) for path in folder.rglob("*.ipynb")}
+    return {str(path.relative_to(folder).with_suffix("")): text["metadata"]["papermill"] for path, text in read.items()}
 
 
 def citation_box():
     """How to cite the paper and the software: a Markdown admonition."""
     software, paper = citation(), citation()["preferred-citation"]
-    names = [
-        f"{person['family-names']}, " + " ".join(f"{name[0]}." for name in person["given-names"].split())
-        for person in paper["authors"]
-    ]
+    initials = [" ".join(f"{name[0]}." for name in person["given-names"].split()) for person in paper["authors"]]
+    names = [f"{person['family-names']}, {short}" for person, short in zip(paper["authors"], initials, strict=True)]
     authors, doi = ", ".join(names[:-1]) + f", & {names[-1]}", f"https://doi.org/{paper['doi']}"
     where = f" <{repository_address()}>" if repository_address() else ""
     return f""":::{{admonition}} How to cite

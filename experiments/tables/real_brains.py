@@ -1,5 +1,7 @@
 """Chapter 10b: what the kept experiment with real people found, and how it reads."""
 
+from realnet.analyses.summary import interval
+
 KINDS = ("pretrained", "control", "aligned", "shuffled")
 
 
@@ -7,7 +9,7 @@ def effects(table, layer="mean", n_train=69, trained_on="people"):
     """Differences of one layer (``mean`` of the stages, or ``best``), a row per loss and brain: DataFrame."""
     rows = table[(table.metric == "difference") & (table.layer == layer)]
     rows = rows[(rows.n_train == n_train) & (rows.trained_on == trained_on)]
-    text = rows.value.map("{:+.3f}".format) + rows.lower.map(" ({:+.3f}".format) + rows.upper.map(" to {:+.3f})".format)
+    text = [interval(row) for row in rows.itertuples()]
     named = rows.assign(text=text, comparison=rows.model + " - " + rows.reference)
     return named.pivot(index=["loss", "roi"], columns="comparison", values="text")
 
@@ -25,12 +27,9 @@ def answers(table):
     rows = rows[(rows.trained_on == "people") & (rows.model == "aligned") & (rows.reference == "shuffled")]
     sentences = []
     for loss, found in rows.groupby("loss", sort=False):
-        yes = [
-            f"{r.roi} ({r.value:+.3f}, {r.lower:+.3f} to {r.upper:+.3f})" for r in found[found.lower > 0].itertuples()
-        ]
-        no = found[found.lower <= 0].roi.tolist()
-        more = (
-            f"more similar than with shuffled images to {'; '.join(yes)}" if yes else "not clearly more similar to any"
-        )
-        sentences.append(f"{loss} loss: {more}{'; not clearly to ' + ', '.join(no) if yes and no else ''}.")
+        above = [f"{row.roi} ({interval(row)})" for row in found[found.lower > 0].itertuples()]
+        words = f"above zero for {'; '.join(above) or 'no recording'}"
+        rest = "; ".join(found.roi[found.lower <= 0])
+        words += f". Not above zero for {rest}" if above and rest else ""
+        sentences.append(f"{loss} loss: aligned minus shuffled is {words}.")
     return "\n".join(sentences)

@@ -112,9 +112,8 @@ def _few_below(rows):
         return {}
     cornet, control = ([f"{s} {r}" for (s, r), v in means[name].items() if v < 0] for name in ("cornet", "control"))
     allowed = len(cornet) <= 2 and all(case.endswith((" V4", " LOC")) for case in cornet) and not control
-    verdict = (
-        DIFFERS if not allowed else AGREES if cornet else OPEN
-    )  # without any case below, half of the claim is absent
+    # with no case below CORnet, half of the claim is not found
+    verdict = DIFFERS if not allowed else AGREES if cornet else OPEN
     found = f"below CORnet: {', '.join(cornet) or 'none'}; below Control: {', '.join(control) or 'none'}"
     return {"found": found, "verdict": verdict}
 

@@ -66,7 +66,7 @@ def _rows(means, cases, question, unit):
         of = cases[(cases.model == "realnet") & (cases.reference == row.reference)]
         found = int(((of.lower > 0) if unit == "networks" else (of.value > 0) & (of.p_corrected < 0.05)).sum())
         counted = f"; {found} of {len(of)} {unit}" if len(of) > 1 else ""  # one is the mean itself
-        detail = f"{row.value:+.3f} [{row.lower:+.3f}, {row.upper:+.3f}]{counted}"
+        detail = interval(row) + counted
         rows.append(_row(question, row, "difference", detail) | {"found": found, "n": len(of)})
     shares = means[(means.metric == "share") & (means.model == "shuffled") & (means.reference == "control")]
     for row in shares.itertuples():
@@ -113,6 +113,11 @@ def readable(summary, truth=None):
         planted["dimensions"] = " and ".join(truth["dimensions"].query("beyond_categories").dimension) or "none"
         table["planted"] = [planted[question.split(",")[0]] for question in table.index]
     return table.rename(index=wording).rename_axis("question")
+
+
+def interval(row):
+    """A value with its interval, in words: ``+0.044 [+0.008, +0.080]``."""
+    return f"{row.value:+.3f} [{row.lower:+.3f}, {row.upper:+.3f}]"
 
 
 def differences(rows):

@@ -188,3 +188,5 @@ def test_cases_below_the_reference_are_counted_once_whatever_the_number_of_seeds
     found = judged(fmri_within_subject=own).set_index("paper")
     row = found.loc["below CORnet in one or two cases of V4 and LOC, never below Control"]
     assert row.found == "below CORnet: sub-01 LOC; below Control: none" and row.verdict == "agrees"
+    above = judged(fmri_within_subject=own.assign(value=0.1)).set_index("paper").loc[row.name]
+    assert above.found == "below CORnet: none; below Control: none" and above.verdict == "open"
